@@ -1,0 +1,51 @@
+"""One job of Hydra's: trains the composed configuration and shows how it goes."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from ermlab.cli.progress import Progress
+from ermlab.trial.run import objective_value, run_trial
+
+log = logging.getLogger(__name__)
+
+
+def run_job(config: DictConfig, *, allow: Sequence[str]) -> float:
+    """Carry out the present Hydra job.
+
+    Args:
+        config: its configuration, without the `hydra` node.
+        allow: patterns of the `_target_`s that may be called.
+
+    Returns:
+        The value that a sweep optimizes (see `objective_value`).
+    """
+    job = HydraConfig.get()
+    is_sweep = job.mode == RunMode.MULTIRUN
+    run_dir = Path(job.runtime.output_dir)
+    with Progress() as progress:
+        summary = run_trial(
+            config,
+            run_dir=run_dir,
+            choices=dict(job.runtime.choices),
+            allow=allow,
+            is_sweep=is_sweep,
+            on_check=progress.show,
+        )
+    if config.plot:
+        from ermlab.results.plot import plot_learning_curve  # matplotlib, only when asked for
+
+        plot_learning_curve(run_dir)
+    if is_sweep:
+        losses = {name: summary[name] for name in ("valid_loss", "test_loss", "train_loss")}
+        shown = ", ".join(f"{k} {v:.4g}" for k, v in losses.items() if v is not None)
+        log.info("\t%s: %s (%.1f s)", summary["status"], shown or "no losses", summary["wall_s"])
+    else:
+        from ermlab.results.run_table import print_run
+
+        print_run(run_dir)
+    return objective_value(summary, config.objective)

@@ -1,0 +1,130 @@
+"""The command line: a Hydra application, and commands beside it. No logic of its own.
+
+A first word without `=` is a command; everything else goes to Hydra. Nothing heavy is imported
+before a command needs it, so that help and completion are quick.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from ermlab.cli.messages import report
+from ermlab.config.store import find_conf_dir, register_schemas
+from ermlab.errors import ConfigError, name_known
+
+log = logging.getLogger(__name__)
+
+
+def main(allow: Sequence[str] = ()) -> None:
+    """Run the command line of this process.
+
+    Args:
+        allow: patterns of further `_target_`s that configurations may call, such as "my_pkg.*".
+
+    Raises:
+        SystemExit: always at the end of a command, or with a code that is not 0 after an error.
+    """
+    words = sys.argv[1:]
+    if words and is_command(words[0]):
+        guard(lambda: _run_command(words))
+    else:
+        guard(lambda: _run_hydra(allow))
+
+
+def is_command(word: str) -> bool:
+    """Whether a first word is a command rather than an override or an option."""
+    return "=" not in word and not word.startswith(("-", "+", "~"))
+
+
+def guard(call: Callable[[], None]) -> None:
+    """Call something and turn an error into one message and an exit code.
+
+    HYDRA_FULL_ERROR=1 shows the whole traceback of every error instead.
+
+    Raises:
+        SystemExit: code 1 after an error, 130 after Ctrl-C.
+    """
+    wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, and the message is ours to make
+    try:
+        call()
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted; what was written so far is kept\n")
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if wants_traceback:
+            raise
+        report(error)
+        sys.exit(1)
+    finally:
+        if not wants_traceback:
+            os.environ.pop("HYDRA_FULL_ERROR", None)
+
+
+def _run_hydra(allow: Sequence[str]) -> None:
+    import hydra
+
+    from ermlab.trial.targets import allowed_targets
+
+    allowed = allowed_targets(allow)
+    register_schemas()
+
+    @hydra.main(
+        config_path=str(find_conf_dir()), config_name="config", execution_whitelist=list(allowed)
+    )
+    def task(config: DictConfig) -> float | None:
+        from ermlab.cli.job import run_job  # torch is imported here, after composition
+
+        return run_job(config, allow=allowed)
+
+    task()
+
+
+def _run_command(words: list[str]) -> None:
+    commands = {"results": _results}
+    if words[0] not in commands:
+        raise ConfigError(
+            f"there is no command {words[0]!r}",
+            where="the first word after ermlab",
+            fix=f"use one of: {name_known(commands)}; or KEY=VALUE to change the configuration",
+        )
+    commands[words[0]](words)
+
+
+def _results(words: list[str]) -> None:
+    import typer
+    from typer import Argument, Option
+
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+    @app.command(name="results")
+    def results(
+        dirs: list[Path] = Argument(..., help="Run directories, or folders that hold some."),
+        sort: str | None = Option(None, help="Column to sort by; -COLUMN for the largest first."),
+        top: int | None = Option(None, min=1, help="Show this many rows."),
+        columns: str | None = Option(None, help="Columns to show, separated by commas."),
+        where: str | None = Option(None, help='Rows to show: "optimizer.lr < 0.1".'),
+        format: str = Option("table", help="table, csv, json, markdown or parquet."),
+        output: Path | None = Option(None, help="File to write instead of the terminal."),
+    ) -> None:
+        """Show one row for each run."""
+        from ermlab.results.command import results_command
+
+        results_command(
+            dirs,
+            sort=sort,
+            top=top,
+            columns=columns.split(",") if columns else None,
+            where=where,
+            format=format,
+            output=output,
+        )
+
+    app(args=words[1:], prog_name="ermlab results")

@@ -1,0 +1,115 @@
+"""Turns an error into what the user reads: one message in three parts where it is their mistake.
+
+Errors of Hydra and of the operating system are told in the same form. An error in the user's own
+code keeps its traceback, since that is what they need.
+"""
+
+import re
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from ermlab.errors import ConfigError, ErmlabError, name_known
+from ermlab.rundir import storage_error
+
+FULL_ERROR = "HYDRA_FULL_ERROR=1 shows the whole traceback"
+
+
+def report(error: BaseException) -> None:
+    """Write an error to the error stream.
+
+    Args:
+        error: what ended the command.
+    """
+    told = explain(error)
+    if told is not None:
+        sys.stderr.write(f"{type(told).__name__}: {told}\n")
+        return
+    traceback.print_exception(error)
+
+
+def explain(error: BaseException) -> ErmlabError | None:
+    """Say an error in three parts, if it is one that the user can mend; else None."""
+    if isinstance(error, ErmlabError):
+        return error
+    for link in _chain(error):
+        if isinstance(link, OmegaConfBaseException):
+            return _explain_key(link, str(error))
+    if isinstance(error, HydraException):
+        return _explain_composition(str(error))
+    if isinstance(error, OSError) and error.filename is not None:
+        return storage_error(error, error.filename)
+    if is_out_of_memory(error):
+        return ConfigError(
+            f"there is not enough memory: {str(error).strip().splitlines()[0]}",
+            where="the sizes of data, model and batch",
+            fix="make one of them smaller, or use a machine with more memory",
+        )
+    return None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether NumPy or torch could not get the memory for an array."""
+    signs = ("can't allocate memory", "out of memory", "array is too big", "allowed dimension")
+    told = str(error)
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError | ValueError) and any(sign in told for sign in signs)
+    )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _explain_key(error: OmegaConfBaseException, told: str) -> ConfigError:
+    """Tell of a key that is unknown, or a value of the wrong type, while composing."""
+    key = error.full_key or str(error.key or "the configuration")
+    first = str(error).splitlines()[0]
+    parent = error.parent_node
+    known = [str(k) for k in parent] if isinstance(parent, DictConfig) else []
+    if error.key is not None and str(error.key) not in known and known:
+        return ConfigError(
+            f"there is no key {key}",
+            where=_origin(told) or key,
+            fix=f"use one of: {name_known(name for name in known if name != '_target_')}",
+        )
+    return ConfigError(
+        f"{key} has a value that it cannot have: {first}",
+        where=_origin(told) or key,
+        fix=f"give {key} a value of its type",
+    )
+
+
+def _explain_composition(told: str) -> ConfigError:
+    """Tell of an option that is not there, or of an override that cannot be read."""
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    missing = re.search(r"Could not find '([^']+)'", told)
+    options = re.search(r"Available options in '[^']*':\n((?:\t.*\n?)+)", told)
+    if missing and options:
+        group, _, option = missing[1].rpartition("/")
+        return ConfigError(
+            f"there is no {group}={option}",
+            where=group,
+            fix=f"use one of: {name_known(_without_schemas(options[1].split()))}",
+        )
+    return ConfigError(
+        " ".join(lines[:3]) or "the configuration cannot be composed",
+        where="the command line or a configuration file",
+        fix=f"ermlab --help lists the groups and keys; {FULL_ERROR}",
+    )
+
+
+def _without_schemas(options: Iterable[str]) -> list[str]:
+    return [option for option in options if not option.startswith("schema_")]
+
+
+def _origin(told: str) -> str | None:
+    """Find the override or file that a message of Hydra's names, if it does."""
+    found = re.search(r"Could not override '([^']+)'|In '([^']+)'", told)
+    return None if found is None else f"{found[1] or found[2]}"

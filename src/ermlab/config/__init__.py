@@ -1,0 +1,1 @@
+"""Schemas, their registration with Hydra, and the checks that types cannot express."""

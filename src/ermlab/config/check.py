@@ -1,0 +1,142 @@
+"""Checks of a composed configuration, made before any work: unknown keys, ranges, key pairs.
+
+Types and known keys of schemas are Hydra's to check while composing; what `+key=value` slips past
+a schema, and what types cannot say, is refused here.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ermlab.config.fields import allowed_range, is_allowed
+from ermlab.errors import ConfigError, name_known
+
+
+def check_config(config: DictConfig, *, choices: Mapping[str, str | None], is_sweep: bool) -> None:
+    """Refuse a configuration that cannot train, before data is loaded.
+
+    Args:
+        config: the composed configuration.
+        choices: the chosen option of each config group, as Hydra records it.
+        is_sweep: whether this is a job of a multirun.
+
+    Raises:
+        ConfigError: for the first key that is unknown, missing, out of range or at odds with
+            another one.
+    """
+    _check_values_are_there(config)
+    for path, node in _schema_nodes(config, ""):
+        _check_known_keys(node, path)
+        _check_ranges(node, path)
+    _check_batch_size(config)
+    _check_sweep(config, choices=choices, is_sweep=is_sweep)
+
+
+def _schema_nodes(node: DictConfig, path: str) -> Iterator[tuple[str, DictConfig]]:
+    if dataclasses.is_dataclass(OmegaConf.get_type(node)):
+        yield path, node
+    for key in map(str, node):
+        child = None if OmegaConf.is_missing(node, key) else node._get_node(key)
+        if isinstance(child, DictConfig) and not child._is_none():
+            yield from _schema_nodes(child, f"{path}{key}.")
+
+
+def _check_values_are_there(config: DictConfig) -> None:
+    missing = sorted(OmegaConf.missing_keys(config))
+    if missing:
+        raise ConfigError(
+            f"{', '.join(missing)} has no value",
+            where=missing[0],
+            fix=f"set it on the command line: {missing[0]}=VALUE",
+        )
+    try:
+        OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException as error:
+        key = getattr(error, "full_key", None) or "the configuration"
+        raise ConfigError(
+            f"an interpolation cannot be resolved: {str(error).splitlines()[0]}",
+            where=str(key),
+            fix="name a key that exists, as in ${data.n_inputs}",
+        ) from error
+
+
+def _check_known_keys(node: DictConfig, path: str) -> None:
+    known = {field.name for field in _fields(node)}
+    for key in map(str, node):
+        if key not in known:
+            raise ConfigError(
+                f"{path}{key} is not a key that {_owner(path)} knows",
+                where=f"{path}{key}",
+                fix=f"use one of: {name_known(known - {'_target_'})}",
+            )
+
+
+def _check_ranges(node: DictConfig, path: str) -> None:
+    for field in _fields(node):
+        seen = node[field.name]
+        if isinstance(seen, DictConfig | ListConfig) or is_allowed(field, seen):
+            continue
+        raise ConfigError(
+            f"{path}{field.name} is {seen}, but must be {allowed_range(field)}",
+            where=f"{path}{field.name}",
+            fix=f"set {path}{field.name} to a value that is {allowed_range(field)}",
+        )
+
+
+def _check_batch_size(config: DictConfig) -> None:
+    batch_size = OmegaConf.select(config, "loop.batch_size")
+    n_train = OmegaConf.select(config, "data.n_train")
+    if isinstance(batch_size, int) and isinstance(n_train, int):
+        check_batch_size(batch_size, n_train)
+
+
+def check_batch_size(batch_size: int, n_train: int) -> None:
+    """Refuse a batch larger than the training split.
+
+    Args:
+        batch_size: rows of a batch, >= 1.
+        n_train: rows of the training split, >= 0.
+
+    Raises:
+        ConfigError: the batch is larger.
+    """
+    if batch_size > n_train:
+        raise ConfigError(
+            f"a batch of {batch_size} rows is larger than the training split of {n_train} rows",
+            where="loop.batch_size",
+            fix=f"set loop.batch_size to at most {n_train}, or raise data.n_train",
+        )
+
+
+def _check_sweep(config: DictConfig, *, choices: Mapping[str, str | None], is_sweep: bool) -> None:
+    if choices.get("sweeps") and not is_sweep:
+        raise ConfigError(
+            f"sweeps={choices['sweeps']} asks for many runs, but this is a single run",
+            where="sweeps",
+            fix=f"add -m: ermlab -m sweeps={choices['sweeps']}",
+        )
+    if is_sweep and choices.get("loop") == "simple" and config.objective != "train_loss":
+        raise ConfigError(
+            f"the objective is {config.objective}, but loop=simple makes no validation",
+            where="objective",
+            fix="set objective=train_loss, or choose a loop that validates, such as loop=epochs",
+        )
+    if config.objective == "valid_accuracy" and choices.get("loss") == "squared_error":
+        raise ConfigError(
+            "the objective is valid_accuracy, but loss=squared_error measures no accuracy",
+            where="objective",
+            fix="set objective=valid_loss, or loss=cross_entropy for class labels",
+        )
+
+
+def _fields(node: DictConfig) -> tuple[dataclasses.Field[Any], ...]:
+    schema = OmegaConf.get_type(node)
+    assert schema is not None, "only nodes with a schema come here"
+    return dataclasses.fields(schema)
+
+
+def _owner(path: str) -> str:
+    return f"`{path.rstrip('.')}`" if path else "the top level"

@@ -1,0 +1,1 @@
+"""The one training loop, what it drives (learners) and what it follows (plans)."""

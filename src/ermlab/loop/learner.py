@@ -1,0 +1,64 @@
+"""What the loop drives: something that can step, evaluate, and keep its best state.
+
+`single.py` has the reference, one module trained by autograd and torch.optim. A learner of K trials
+keeps the order of its trials: every value here has shape (K,), whichever trials still train.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from torch import Tensor
+
+Measures = Mapping[str, Tensor]
+
+
+class Learner(Protocol):
+    """K trials that train together; K is 1 for a single run."""
+
+    @property
+    def n_trials(self) -> int:
+        """K."""
+        ...
+
+    def n_rows(self, split: str) -> Tensor:
+        """Rows of a split for each trial, (K,) int64."""
+        ...
+
+    def advance(self, n_steps: int) -> Tensor:
+        """Make updates of every trial that still trains.
+
+        Args:
+            n_steps: how many, >= 1.
+
+        Returns:
+            Mean over these steps of the loss of the batch before its update, (K,) float64; NaN or
+            inf as soon as one of the losses was not finite.
+        """
+        ...
+
+    def evaluate(self, split: str) -> Measures:
+        """Measure the present model of every trial on a whole split.
+
+        Args:
+            split: "train", "valid" or "test".
+
+        Returns:
+            "loss" and one entry for each metric, (K,) float64.
+        """
+        ...
+
+    def keep_best(self, improved: Tensor) -> None:
+        """Remember the present state of the trials in the mask, (K,) bool."""
+        ...
+
+    def restore_best(self) -> None:
+        """Bring back the remembered state of each trial that has one."""
+        ...
+
+    def leave(self, leaving: Tensor) -> None:
+        """Stop training the trials in the mask, (K,) bool; their state stays as it is."""
+        ...
+
+    def weights(self, trial: int) -> dict[str, Tensor]:
+        """Return the present parameters and buffers of one trial, by name."""
+        ...

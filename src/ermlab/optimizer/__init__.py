@@ -1,0 +1,1 @@
+"""Optimizers: the update rules of `conf/optimizer/`."""

@@ -1,0 +1,180 @@
+"""SGD, momentum, Adam and AdamW with one scalar per key, so that each can be swept.
+
+They compute what `torch.optim` computes, through its functional form: the same kernels without the
+class around them, which imports torch._dynamo (as slow to import as torch itself) and costs more
+per step than the arithmetic of a small model. Any `torch.optim` class can be used instead, by
+`_target_`. The tests hold these rules to torch.optim.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.adam import adam
+from torch.optim.sgd import sgd
+
+
+class Momentum:
+    """Gradient descent with a running sum of gradients, b <- momentum b + g, H <- H - lr b.
+
+    Args:
+        params: the parameters, changed in place; those without a gradient stay as they are.
+        lr: step size, > 0.
+        weight_decay: lambda in g + lambda H, >= 0.
+        momentum: decay of the sum per step, in [0, 1).
+        nesterov: whether the step looks ahead, H <- H - lr (g + momentum b).
+
+    Source:
+        Sutskever et al. (2013), in the form of torch.optim.SGD: b starts as the first gradient.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        *,
+        lr: float,
+        weight_decay: float,
+        momentum: float,
+        nesterov: bool,
+    ) -> None:
+        self._params = [p for p in params if p.requires_grad]
+        self._sums: list[Tensor | None] = [None] * len(self._params)
+        self._fused = has_fused_kernels(self._params)
+        self._options: dict[str, Any] = {
+            "lr": lr,
+            "weight_decay": weight_decay,
+            "momentum": momentum,
+            "nesterov": nesterov,
+            "dampening": 0.0,
+            "maximize": False,
+        }
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        clear_gradients(self._params)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Update the parameters from their gradients."""
+        index = [i for i, p in enumerate(self._params) if p.grad is not None]
+        sums = [self._sums[i] for i in index]
+        # The fused kernel starts all sums at once or none.
+        fused = self._fused and len({held is None for held in sums}) == 1
+        sgd(
+            [self._params[i] for i in index],
+            [p.grad for p in self._params if p.grad is not None],
+            sums,
+            fused=fused,
+            foreach=False,
+            **self._options,
+        )
+        for i, held in zip(index, sums, strict=True):
+            self._sums[i] = held
+
+
+class Sgd(Momentum):
+    """Stochastic gradient descent, H <- H - lr (g + weight_decay H).
+
+    Args:
+        params: the parameters, changed in place.
+        lr: step size, > 0.
+        weight_decay: lambda, >= 0.
+
+    Source:
+        Robbins and Monro (1951).
+    """
+
+    def __init__(self, params: Iterable[Tensor], *, lr: float, weight_decay: float) -> None:
+        super().__init__(params, lr=lr, weight_decay=weight_decay, momentum=0.0, nesterov=False)
+
+
+class Adam:
+    """Adam: steps scaled by running means of the gradient and of its square.
+
+    Args:
+        params: the parameters, changed in place; those without a gradient stay as they are.
+        lr: step size, > 0.
+        beta1: decay of the mean of the gradient per step, in [0, 1).
+        beta2: decay of the mean of its square per step, in [0, 1).
+        eps: added to the denominator, > 0.
+        weight_decay: lambda in g + lambda H, >= 0 (AdamW: subtracts lr lambda H instead).
+
+    Source:
+        Kingma and Ba (2015), algorithm 1.
+    """
+
+    _decoupled = False
+
+    def __init__(
+        self,
+        params: Iterable[Tensor],
+        *,
+        lr: float,
+        beta1: float,
+        beta2: float,
+        eps: float,
+        weight_decay: float,
+    ) -> None:
+        self._params = [p for p in params if p.requires_grad]
+        self._means = [torch.zeros_like(p) for p in self._params]
+        self._squares = [torch.zeros_like(p) for p in self._params]
+        fused = has_fused_kernels(self._params)
+        device = self._params[0].device if fused and self._params else "cpu"
+        self._steps = [torch.zeros((), dtype=torch.float32, device=device) for _ in self._params]
+        self._options: dict[str, Any] = {
+            "lr": lr,
+            "beta1": beta1,
+            "beta2": beta2,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "amsgrad": False,
+            "maximize": False,
+            "capturable": False,
+            "differentiable": False,
+            "foreach": False,
+            "fused": fused,
+        }
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        clear_gradients(self._params)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Update the parameters from their gradients."""
+        index = [i for i, p in enumerate(self._params) if p.grad is not None]
+        adam(
+            [self._params[i] for i in index],
+            [p.grad for p in self._params if p.grad is not None],
+            [self._means[i] for i in index],
+            [self._squares[i] for i in index],
+            [],
+            [self._steps[i] for i in index],
+            decoupled_weight_decay=self._decoupled,
+            **self._options,
+        )
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (see `Adam`).
+
+    Source:
+        Loshchilov and Hutter (2019), algorithm 2.
+    """
+
+    _decoupled = True
+
+
+def clear_gradients(params: Iterable[Tensor]) -> None:
+    """Forget the gradients, so that the next backward pass writes instead of adding."""
+    for parameter in params:
+        parameter.grad = None
+
+
+def has_fused_kernels(params: Iterable[Tensor]) -> bool:
+    """Whether torch has one kernel for the whole update: floating point on the CPU or a GPU."""
+    return all(
+        p.is_floating_point() and p.device.type in ("cpu", "cuda") and p.layout == torch.strided
+        for p in params
+    )

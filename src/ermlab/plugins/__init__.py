@@ -1,0 +1,1 @@
+"""Adapters that Hydra loads by name: they translate, and do nothing else."""

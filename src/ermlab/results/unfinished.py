@@ -1,0 +1,81 @@
+"""What can be told of a run that has no summary: the configuration Hydra wrote when it started.
+
+YAML is slow to read beside JSON, so only runs without a readable summary come here.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ermlab import rundir
+from ermlab.rundir import Value
+
+MAX_DEPTH = 100  # own; libyaml's loader overflows the C stack at some 10,000
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where it is built
+
+
+def read_config_columns(run_dir: Path) -> dict[str, Value]:
+    """Read a run's configuration as flat columns, group choices included.
+
+    Args:
+        run_dir: the run directory; files of `.hydra/` that it lacks give no columns.
+
+    Returns:
+        The columns that its summary would have, except those that the run itself found out:
+        interpolations and `device: auto` are left out. If a file cannot be read, the columns so
+        far and the reason in `error`.
+    """
+    columns: dict[str, Value] = {}
+    try:
+        config = _parse(_read(run_dir / rundir.CONFIG))
+        if isinstance(config, dict):
+            groups = {key for key, value in config.items() if isinstance(value, dict)}
+            columns = _read_choices(run_dir, groups) | rundir.flat_columns(config)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        columns["error"] = f"cannot read {rundir.CONFIG.parent}: {' '.join(str(error).split())}"
+    return {key: value for key, value in columns.items() if not _is_open(key, value)}
+
+
+def _read_choices(run_dir: Path, groups: set[Any]) -> dict[str, Value]:
+    """Read which option of each group was chosen: `{"model": "two_layer"}`."""
+    overrides = _parse(_read(run_dir / rundir.OVERRIDES))
+    words = overrides if isinstance(overrides, list) else []
+    pairs = [str(word).partition("=") for word in words]
+    typed: dict[Any, Any] = {key: option for key, sign, option in pairs if sign}
+    every = _parse(_block(_read(run_dir / rundir.HYDRA_CONFIG), "    choices:", indent=6))
+    chosen = typed | (every if isinstance(every, dict) else {})
+    return rundir.flat_columns({key: chosen[key] for key in chosen if key in groups})
+
+
+def _block(text: str, head: str, indent: int) -> str:
+    # hydra.yaml has hundreds of lines, of which these few are wanted: cut before parsing.
+    _, _, rest = text.partition(f"\n{head}\n")
+    lines = rest.split("\n")
+    end = next((i for i, line in enumerate(lines) if not line.startswith(" " * indent)), len(lines))
+    return "\n".join(lines[:end])
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+
+
+def _parse(text: str) -> object:
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("it has a YAML alias, which Hydra never writes")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
+    return yaml.load(text, Loader=_LOADER)
+
+
+def _is_open(key: str, value: Value) -> bool:
+    # What the run itself would have found out: an interpolation's value, the device of `auto`.
+    return isinstance(value, str) and ("${" in value or (key, value) == ("device", "auto"))

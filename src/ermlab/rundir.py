@@ -1,0 +1,235 @@
+"""The run directory: which files it holds, how they are written and how they are read back.
+
+Only this file knows the file names. `summary.json` is written last and by rename, so a directory
+either has a whole one or counts as unfinished. Tables over many run directories are in `results/`.
+"""
+
+import csv
+import errno
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from ermlab.errors import RunDirError
+
+FORMAT = 1  # raised when a file's layout changes; the reader still reads the older ones
+
+SUMMARY = "summary.json"
+HISTORY = "history.csv"
+BEST = "best.safetensors"
+LAST = "last.safetensors"
+STANDARDIZATION = "standardization.json"
+TRACEBACK = "traceback.txt"
+CURVE = "learning_curve.png"
+CONFIG = Path(".hydra") / "config.yaml"
+HYDRA_CONFIG = Path(".hydra") / "hydra.yaml"
+OVERRIDES = Path(".hydra") / "overrides.yaml"
+RESULTS_CSV = "results.csv"
+RESULTS_PARQUET = "results.parquet"
+
+STATUSES = ("completed", "stopped_early", "pruned", "diverged", "failed", "unfinished")
+
+LARGEST_SUMMARY_BYTES = 4 * 2**20  # a thousand times a usual one: more is some other file
+
+Value = bool | int | float | str | None
+
+
+def write_summary(run_dir: Path, summary: Mapping[str, Any]) -> None:
+    """Write the summary of a finished run: whole, or not at all.
+
+    Args:
+        run_dir: the run directory, which exists.
+        summary: flat columns; a number that is not finite is written as null.
+
+    Raises:
+        RunDirError: the file cannot be written.
+    """
+    text = json.dumps({key: _finite(value) for key, value in summary.items()}, indent=1)
+    write_whole(run_dir / SUMMARY, text + "\n")
+
+
+def read_summary(run_dir: Path) -> dict[str, Value] | None:
+    """Read a run's summary.
+
+    Returns:
+        Its columns, or None for an unfinished run (no summary).
+
+    Raises:
+        RunDirError: the file is there but is not one that ermlab wrote, or it cannot be read.
+    """
+    path = run_dir / SUMMARY
+    try:
+        if path.stat().st_size > LARGEST_SUMMARY_BYTES:
+            raise _unreadable(path, f"it has more than {LARGEST_SUMMARY_BYTES} bytes")
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(path, str(error)) from error
+    try:
+        summary = json.loads(text)
+    except (ValueError, RecursionError) as error:  # ValueError: not JSON, or a number too long
+        raise _unreadable(path, f"it is not JSON ({error})") from error
+    if not isinstance(summary, dict) or not isinstance(summary.get("format"), int):
+        raise _unreadable(path, "it has no integer `format`")
+    if summary["format"] > FORMAT:
+        raise RunDirError(
+            f"the summary has format {summary['format']}, this ermlab reads up to {FORMAT}",
+            where=str(path),
+            fix="upgrade ermlab to the version that wrote it",
+        )
+    nested = [key for key, value in summary.items() if isinstance(value, dict | list)]
+    if nested:
+        raise _unreadable(path, f"its columns are not flat: {', '.join(nested[:3])}")
+    return summary
+
+
+def flat_columns(config: Mapping[Any, Any]) -> dict[str, Value]:
+    """Spread a nested configuration over flat columns: `{"model": {"bias": True}}` to `model.bias`.
+
+    Args:
+        config: plain containers and values. An empty mapping gives no column, and neither does a
+            key such as `_target_`: the chosen option's name says it.
+
+    Returns:
+        One value per dotted key. A list becomes its JSON text, so that it fits into one cell of a
+        table; a value of another type, such as a date, becomes text.
+    """
+    columns: dict[str, Value] = {}
+    for key, value in config.items():
+        if str(key).startswith("_"):
+            continue
+        if isinstance(value, Mapping):
+            inner = flat_columns(value)
+            columns |= {f"{key}.{name}": each for name, each in inner.items()}
+        elif isinstance(value, list | tuple):
+            columns[str(key)] = json.dumps(value, default=str)
+        elif value is None or isinstance(value, bool | int | float | str):
+            columns[str(key)] = value
+        else:
+            columns[str(key)] = str(value)
+    return columns
+
+
+class HistoryWriter:
+    """Appends one row per validation to `history.csv`, each row whole on disk before the next.
+
+    The columns are those of the first row. Use it as a context manager.
+    """
+
+    def __init__(self, run_dir: Path) -> None:
+        self._path = run_dir / HISTORY
+        self._file: TextIO | None = None
+        self._columns: list[str] = []
+
+    def __enter__(self) -> "HistoryWriter":
+        with storage_errors(self._path):
+            self._file = self._path.open("w", encoding="utf-8", newline="")
+        return self
+
+    def append(self, row: Mapping[str, float]) -> None:
+        """Write one row; a number that is not finite is written as `nan` or `inf`.
+
+        Raises:
+            RunDirError: the disk is full or the file cannot be written.
+        """
+        assert self._file is not None, "append is called inside the with block"
+        with storage_errors(self._path):
+            if not self._columns:
+                self._columns = list(row)
+                csv.writer(self._file, lineterminator="\n").writerow(self._columns)
+            values = [row[column] for column in self._columns]
+            self._file.write(",".join(repr(value) for value in values) + "\n")
+            self._file.flush()
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            with storage_errors(self._path):
+                self._file.close()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file by rename, so that a reader sees the old content or the new, never a part.
+
+    Raises:
+        RunDirError: the disk is full or the folder cannot be written.
+    """
+    with replaced(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a binary file by rename (see `write_whole`)."""
+    with replaced(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file by rename (see `write_whole`)."""
+    write_whole(path, json.dumps(content) + "\n")
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write, then put it in the place of `path` when the block ends well.
+
+    Raises:
+        RunDirError: the disk is full or the folder cannot be written.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with storage_errors(path):
+            yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn an operating system's error while writing `path` into one clear message."""
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
+def storage_error(error: OSError, path: Path | str) -> RunDirError:
+    """Say what hinders writing to `path`, and how to mend it."""
+    fixes = {
+        errno.ENOSPC: "free some space, or write elsewhere with hydra.run.dir=... "
+        "(hydra.sweep.dir=... for a sweep)",
+        errno.EACCES: "make the folder writable, or write elsewhere with hydra.run.dir=...",
+    }
+    fixes[errno.EDQUOT] = fixes[errno.EFBIG] = fixes[errno.ENOSPC]
+    fixes[errno.EPERM] = fixes[errno.EROFS] = fixes[errno.EACCES]
+    return RunDirError(
+        f"cannot write: {error.strerror or error}",
+        where=str(path),
+        fix=fixes.get(error.errno or 0, "check the path and the disk, then run again"),
+    )
+
+
+def is_run_dir(path: Path) -> bool:
+    """Whether a folder is a run directory, finished or not."""
+    return (path / SUMMARY).is_file() or (path / HISTORY).is_file() or (path / CONFIG).is_file()
+
+
+def _finite(value: Any) -> Any:
+    # JSON has no NaN or infinity; the reader takes null for "no number".
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _unreadable(path: Path, reason: str) -> RunDirError:
+    return RunDirError(
+        f"cannot read the summary: {reason}",
+        where=str(path),
+        fix="delete the file to show the run as unfinished, or run it again",
+    )

@@ -1,0 +1,196 @@
+"""Turns the groups of a configuration into objects: data, model, loss, optimizer, plan.
+
+Below here nothing knows about configuration. What runs when is in `trial.py`.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import to_absolute_path
+from omegaconf import DictConfig, OmegaConf, open_dict
+from torch import nn
+
+from ermlab.config.check import check_batch_size
+from ermlab.data.arrays import unpack_pair
+from ermlab.data.dataset import DataSet, make_dataset
+from ermlab.errors import ConfigError, ShapeError
+from ermlab.loop.plan import Plan
+from ermlab.loop.single import SingleLearner
+from ermlab.objective import Loss, Metric
+from ermlab.seeds import generator
+from ermlab.trial.device import choose_device, choose_dtype
+from ermlab.trial.seeding import default_dtype, seeded
+from ermlab.trial.targets import find_callable, make
+
+# Keys of `data` that ermlab reads; a data function gets one only if it names it.
+OWN_DATA_KEYS = frozenset(
+    {"n_train", "n_valid", "n_test", "n_inputs", "n_outputs", "standardize", "seed", "n_samples"}
+)
+
+# For a data configuration that names no sizes: own, the usual shares.
+DEFAULT_SHARES = {"train": 0.6, "valid": 0.2, "test": 0.2}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """The objects of one trial, ready to train."""
+
+    learner: SingleLearner
+    plan: Plan
+    data: DataSet
+    n_parameters: int
+    device: torch.device
+
+
+def build_trial(config: DictConfig, *, allow: Sequence[str]) -> Trial:
+    """Make everything that one trial needs.
+
+    The sizes that the data turn out to have are filled into the configuration, so that the model's
+    interpolations of `data.n_inputs` and `data.n_outputs` find them.
+
+    Args:
+        config: the checked configuration; `data.n_inputs` and `data.n_outputs` may change.
+        allow: patterns of the targets that may be called.
+
+    Raises:
+        ErmlabError: a value, file or shape of the user's does not fit.
+    """
+    device = choose_device(config.device)
+    dtype = choose_dtype(config.dtype, device)
+    plan: Plan = make(config.loop, key="loop", allow=allow)
+    data = build_data(config, plan=plan, dtype=dtype, device=device, allow=allow)
+    loss: Loss = make(config.loss, key="loss", allow=allow)
+    with seeded(config.seed, "init"), default_dtype(dtype):
+        module = _check_module(make(config.model, key="model", allow=allow))
+        module.to(device=device, dtype=dtype)
+        _try_forward(module, loss, data)  # in here, for a lazy module draws its parameters now
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    if not parameters:
+        raise ConfigError(
+            "the model has no parameters to train",
+            where="model",
+            fix="choose a model with at least one parameter that requires a gradient",
+        )
+    learner = SingleLearner(
+        module=module,
+        optimizer=make(config.optimizer, parameters, key="optimizer", allow=allow),
+        loss=loss,
+        metrics=find_metrics(loss),
+        data=data,
+        batches=plan.batches(data.train.n_rows, generator(config.seed, "batches")),
+    )
+    return Trial(
+        learner=learner,
+        plan=plan,
+        data=data,
+        n_parameters=sum(p.numel() for p in parameters),
+        device=device,
+    )
+
+
+def build_data(
+    config: DictConfig,
+    *,
+    plan: Plan,
+    dtype: torch.dtype,
+    device: torch.device,
+    allow: Sequence[str],
+) -> DataSet:
+    """Call the data function and split what it returns.
+
+    Raises:
+        DataError, ConfigError: the data are not what the configuration says.
+    """
+    node = config.data
+    seed = node.get("seed", config.seed)
+    function = find_callable(node, key="data", allow=allow)
+    arguments = _arguments(function, node)
+    with seeded(seed, "data"):
+        returned = make(arguments, key="data", allow=allow)
+    where = f"data ({node['_target_']})"
+    x, y = unpack_pair(returned, where=where)
+    data = make_dataset(
+        x,
+        y,
+        sizes={name: node.get(f"n_{name}", share) for name, share in DEFAULT_SHARES.items()},
+        partition=plan.partition,
+        standardize=node.get("standardize") or "none",
+        seed=seed,
+        dtype=dtype,
+        device=device,
+        where=where,
+        n_inputs=node.get("n_inputs"),
+        n_outputs=node.get("n_outputs"),
+    )
+    with open_dict(node):
+        node.n_inputs, node.n_outputs = data.n_inputs, data.n_outputs
+    _check_splits(plan, data)
+    return data
+
+
+def find_metrics(loss: Loss) -> Mapping[str, Metric]:
+    """Return the metrics that a loss carries, if any."""
+    metrics: Mapping[str, Metric] = getattr(loss, "metrics", {})
+    return metrics
+
+
+def _arguments(function: Callable[..., Any], node: DictConfig) -> DictConfig:
+    names = inspect.signature(function).parameters
+    arguments = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(arguments, dict)
+    counts = [arguments.get(f"n_{split}") for split in DEFAULT_SHARES]
+    if all(isinstance(count, int) for count in counts):
+        arguments.setdefault("n_samples", sum(count for count in counts if count is not None))
+    if isinstance(arguments.get("path"), str):
+        arguments["path"] = str(_from_launch_folder(arguments["path"]))
+    kept = {k: v for k, v in arguments.items() if k not in OWN_DATA_KEYS or k in names}
+    return OmegaConf.create(kept)
+
+
+def _from_launch_folder(path: str) -> Path:
+    # A job may run in its own folder (hydra.job.chdir=true); paths are typed in the launch folder.
+    return Path(to_absolute_path(str(Path(path).expanduser())))
+
+
+def _check_splits(plan: Plan, data: DataSet) -> None:
+    check_batch_size(plan.batch_size, data.train.n_rows)
+    for split, needed in (("valid", plan.validates), ("test", plan.tests)):
+        if needed and not getattr(data, split).n_rows:
+            raise ConfigError(
+                f"the loop uses the {split} split, which has no rows",
+                where=f"data.n_{split}",
+                fix=f"set data.n_{split} to at least 1, or choose a loop without it (loop=simple)",
+            )
+
+
+def _check_module(module: object) -> nn.Module:
+    if not isinstance(module, nn.Module):
+        raise ConfigError(
+            f"model._target_ made a {type(module).__name__}, not a torch.nn.Module",
+            where="model._target_",
+            fix="name a class derived from torch.nn.Module, or a function that returns one",
+        )
+    return module
+
+
+@torch.no_grad()
+def _try_forward(module: nn.Module, loss: Loss, data: DataSet) -> None:
+    """Map two rows before training, so that shapes that do not fit are told in plain words."""
+    x, y = data.train.x[:2], data.train.y[:2]
+    module.eval()
+    try:
+        prediction = module(x)
+    except RuntimeError as error:
+        raise ShapeError(
+            f"the model cannot map a batch of inputs of shape {tuple(x.shape)}: "
+            f"{str(error).strip().splitlines()[0]}",
+            where="model",
+            fix="let the model take (B, n) with n = ${data.n_inputs}",
+        ) from error
+    check = getattr(loss, "check", None)
+    if check is not None:
+        check(prediction, y)
