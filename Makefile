@@ -38,8 +38,8 @@ Python 3.11 or newer; name one that is: make PYTHON=python3.12" >&2; exit 1; }
 test: $(STAMP) ## run the whole suite on all cores
 	$(BIN)/python -m pytest -n auto --maxprocesses=8 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
-demo: $(STAMP) ## sweep the step size on the built-in data: a table and a picture
-	$(BIN)/ermlab -m sweeps=step_size
+demo: $(STAMP) ## sweep the step size on the built-in data: a table, and a learning curve for each run
+	$(BIN)/ermlab -m sweeps=step_size plot=true
 
 lint: $(STAMP) ## check style, format and types
 	$(BIN)/python -m ruff check .

@@ -10,7 +10,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -143,7 +143,7 @@ class HistoryWriter:
                 self._columns = list(row)
                 csv.writer(self._file, lineterminator="\n").writerow(self._columns)
             values = [row[column] for column in self._columns]
-            self._file.write(",".join(repr(value) for value in values) + "\n")
+            self._file.write(",".join(str(value) for value in values) + "\n")
             self._file.flush()
 
     def __exit__(self, *_: object) -> None:
@@ -188,7 +188,8 @@ def replaced(path: Path) -> Iterator[Path]:
                 os.fsync(file.fileno())
             temporary.replace(path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that cannot be written has nothing to remove
+            temporary.unlink()
         raise
 
 

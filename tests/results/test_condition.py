@@ -22,7 +22,7 @@ def rows(runs: pd.DataFrame, where: str) -> list[int]:
         ("0.01 < optimizer.lr <= 0.1", [0, 2]),
         ("optimizer.lr in [0.01, 10]", [1, 3]),
         ("model not in ('two_layer',)", [2]),
-        ("valid_loss > train_loss * 1.2 + 0.1 / 2 - 0 // 1 % 3", [1]),
+        ("valid_loss > train_loss * 1.2 + 0.1 / 2 - 0 // 1 % 3", [1, 3]),
         ("optimizer.lr == -1", [4]),
         ("`model.hidden_units` == 8", [0, 4]),
         ("model == '`linear`' or model == 'linear'", [2]),

@@ -1,4 +1,5 @@
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,8 +84,6 @@ def test_a_folder_that_cannot_be_listed_is_left_out_with_a_warning(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    import os
-
     make_run("s/0")
     make_run("s/locked/1")
     listed = os.scandir

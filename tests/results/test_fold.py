@@ -1,3 +1,5 @@
+from typing import Any
+
 import pandas as pd
 
 from ermlab.results.fold import describe_folder, describe_same, fold_columns, shorten_run_dirs
@@ -17,8 +19,8 @@ def test_versions_are_not_worth_a_column(runs: pd.DataFrame) -> None:
 
 
 def test_an_error_is_shown_where_runs_differ_in_it(runs: pd.DataFrame) -> None:
-    errors = runs.assign(error=["a", "b", None, None, None])
-    assert fold_columns(errors).results[-1] == "error"
+    errors: list[Any] = ["a", "b", None, None, None]
+    assert fold_columns(runs.assign(error=errors)).results[-1] == "error"
 
 
 def test_a_key_that_follows_from_a_choice_is_not_shown(runs: pd.DataFrame) -> None:
@@ -32,12 +34,12 @@ def test_a_key_that_differs_within_a_choice_is_shown(runs: pd.DataFrame) -> None
 
 
 def test_a_value_that_only_a_failed_run_lacks_counts_as_equal(runs: pd.DataFrame) -> None:
-    steps = [500, 500, 500, 500, None]
+    steps: list[Any] = [500, 500, 500, 500, None]
     assert fold_columns(runs.assign(**{"loop.steps": steps})).same["loop.steps"] == 500
 
 
 def test_a_value_that_a_completed_run_lacks_is_a_difference(runs: pd.DataFrame) -> None:
-    steps = [500, None, 500, 500, 500]
+    steps: list[Any] = [500, None, 500, 500, 500]
     assert "loop.steps" in fold_columns(runs.assign(**{"loop.steps": steps})).swept
 
 

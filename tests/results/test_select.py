@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -87,6 +88,6 @@ def test_runs_without_any_loss_stay_in_their_order(runs: pd.DataFrame) -> None:
     ],
 )
 def test_the_objective_is_what_the_runs_say_and_have(
-    runs: pd.DataFrame, changes: dict[str, object], expected: str
+    runs: pd.DataFrame, changes: dict[str, Any], expected: str
 ) -> None:
     assert objective_of(runs.assign(**changes)) == expected

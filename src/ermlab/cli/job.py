@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -42,8 +43,9 @@ def run_job(config: DictConfig, *, allow: Sequence[str]) -> float:
         plot_learning_curve(run_dir)
     if is_sweep:
         losses = {name: summary[name] for name in ("valid_loss", "test_loss", "train_loss")}
-        shown = ", ".join(f"{k} {v:.4g}" for k, v in losses.items() if v is not None)
-        log.info("\t%s: %s (%.1f s)", summary["status"], shown or "no losses", summary["wall_s"])
+        finite = {k: v for k, v in losses.items() if v is not None and isfinite(v)}
+        shown = ", ".join(f"{k} {v:.4g}" for k, v in finite.items()) or "no losses"
+        log.info("\t%s: %s (%.1f s)", summary["status"], shown, summary["wall_s"])
     else:
         from ermlab.results.run_table import print_run
 

@@ -7,6 +7,7 @@ before a command needs it, so that help and completion are quick.
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,6 +18,11 @@ from ermlab.config.store import find_conf_dir, register_schemas
 from ermlab.errors import ConfigError, name_known
 
 log = logging.getLogger(__name__)
+
+QUIET = (
+    r".* is experimental \(supported from",  # Optuna, of samplers that it has had for years
+    "Clip non-finite values",  # Optuna's GP, of the inf that we report for a diverged trial
+)
 
 
 def main(allow: Sequence[str] = ()) -> None:
@@ -73,6 +79,8 @@ def _run_hydra(allow: Sequence[str]) -> None:
 
     from ermlab.trial.targets import allowed_targets
 
+    for message in QUIET:
+        warnings.filterwarnings("ignore", message=message)
     allowed = allowed_targets(allow)
     register_schemas()
 
@@ -111,7 +119,7 @@ def _results(words: list[str]) -> None:
         top: int | None = Option(None, min=1, help="Show this many rows."),
         columns: str | None = Option(None, help="Columns to show, separated by commas."),
         where: str | None = Option(None, help='Rows to show: "optimizer.lr < 0.1".'),
-        format: str = Option("table", help="table, csv, json, markdown or parquet."),
+        format: str | None = Option(None, help="table, csv, json, markdown or parquet."),
         output: Path | None = Option(None, help="File to write instead of the terminal."),
     ) -> None:
         """Show one row for each run."""
@@ -121,7 +129,7 @@ def _results(words: list[str]) -> None:
             dirs,
             sort=sort,
             top=top,
-            columns=columns.split(",") if columns else None,
+            columns=[columns] if columns else None,
             where=where,
             format=format,
             output=output,

@@ -1,10 +1,15 @@
 """Hydra callback that ends a multirun with its table of results, however the multirun ended."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
+
+from ermlab.errors import ErmlabError
+
+log = logging.getLogger(__name__)
 
 
 class WriteResults(Callback):
@@ -14,4 +19,8 @@ class WriteResults(Callback):
         """Called by Hydra after the last job, also when one of them failed."""
         from ermlab.results.sweep_table import end_sweep  # pandas takes half a second to import
 
-        end_sweep(Path(config.hydra.sweep.dir), objective=config.objective)
+        try:
+            end_sweep(Path(config.hydra.sweep.dir), objective=config.objective)
+        except ErmlabError as error:
+            # Hydra would turn it into a warning; the runs themselves are safe in their directories.
+            log.error("the table of results was not written: %s", error)

@@ -49,6 +49,11 @@ def find_run_dirs(paths: Iterable[Path | str]) -> list[Path]:
     return sorted(found.values(), key=_natural_order)
 
 
+def has_run(folder: Path) -> bool:
+    """Whether there is any run directory in a folder; False where there is no folder."""
+    return folder.is_dir() and next(_walk(folder), None) is not None
+
+
 def _walk(root: Path) -> Iterator[str]:
     waiting = [str(root)]
     while waiting:

@@ -36,6 +36,6 @@ def print_run(run_dir: Path, console: Console | None = None) -> None:
     for column, title in ROWS.items():
         value = summary.get(column)
         if value is not None:
-            table.add_row(title, f"{value:.4g}" if isinstance(value, float) else str(value))
+            table.add_row(title, f"{value:#.4g}" if isinstance(value, float) else str(value))
     console.print(table)
     console.print(f"run directory: {run_dir}", markup=False, soft_wrap=True)

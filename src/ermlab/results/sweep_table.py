@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ermlab import rundir
+from ermlab.results.find import has_run
 from ermlab.results.fold import LOSSES, describe_same, fold_columns, shorten_run_dirs
 from ermlab.results.load import load_runs
 from ermlab.results.select import objective_of, select_runs
@@ -37,7 +38,12 @@ def write_results(sweep_dir: Path) -> pd.DataFrame:
 
 
 def end_sweep(sweep_dir: Path, *, objective: str | None = None) -> None:
-    """Write the results of a sweep and print its best runs (see `write_results`, `print_best`)."""
+    """Write the results of a sweep and print its best runs (see `write_results`, `print_best`).
+
+    Does nothing for a sweep that ended before its first run began.
+    """
+    if not has_run(sweep_dir):
+        return
     print_best(write_results(sweep_dir), objective=objective)
 
 

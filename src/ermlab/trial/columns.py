@@ -1,10 +1,11 @@
 """Turns a configuration into the flat columns of a summary."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+
+from ermlab.rundir import flat_columns
 
 GROUPS = ("experiment", "data", "model", "loss", "optimizer", "loop")
 
@@ -21,17 +22,5 @@ def flatten_config(config: DictConfig, choices: Mapping[str, str | None]) -> dic
     """
     columns: dict[str, Any] = {group: choices.get(group) for group in GROUPS}
     container = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(container, dict)
-    for key, value in container.items():
-        columns |= _flatten(str(key), value)
-    return columns
-
-
-def _flatten(path: str, value: Any) -> dict[str, Any]:
-    if isinstance(value, dict):
-        columns: dict[str, Any] = {}
-        for key, inner in value.items():
-            if not str(key).startswith("_"):  # _target_ and the like: the option's name says it
-                columns |= _flatten(f"{path}.{key}", inner)
-        return columns
-    return {path: json.dumps(value) if isinstance(value, list) else value}
+    assert isinstance(container, dict), "a configuration is a mapping"
+    return {**columns, **flat_columns(container)}

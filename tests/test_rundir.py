@@ -1,0 +1,141 @@
+import errno
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ermlab import rundir
+from ermlab.errors import RunDirError
+
+
+def write(run_dir: Path, text: str | bytes) -> None:
+    content = text.encode() if isinstance(text, str) else text
+    (run_dir / rundir.SUMMARY).write_bytes(content)
+
+
+def test_a_summary_is_read_back(tmp_path: Path) -> None:
+    summary = {"status": "completed", "seed": 3, "lr": 0.1 + 0.2, "error": None, "format": 1}
+    rundir.write_summary(tmp_path, summary)
+    assert rundir.read_summary(tmp_path) == summary
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_number_that_is_not_finite_is_null(tmp_path: Path, value: float) -> None:
+    rundir.write_summary(tmp_path, {"valid_loss": value, "format": 1})
+    assert json.loads((tmp_path / rundir.SUMMARY).read_text())["valid_loss"] is None
+
+
+def test_a_directory_without_summary_is_unfinished(tmp_path: Path) -> None:
+    assert rundir.read_summary(tmp_path) is None
+
+
+def test_a_summary_is_replaced_and_leaves_nothing_else(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        rundir.write_summary(tmp_path, {"seed": seed, "format": 1})
+    assert [file.name for file in tmp_path.iterdir()] == [rundir.SUMMARY]
+
+
+def test_a_process_killed_while_writing_leaves_no_torn_summary(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from ermlab import rundir\n"
+        "os.fsync = lambda _: os.kill(os.getpid(), 9)\n"  # all is written, the rename is to come
+        "rundir.write_summary(Path(sys.argv[1]), {'seed': 2, 'format': 1})"
+    )
+    rundir.write_summary(tmp_path, {"seed": 1, "format": 1})
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert done.returncode == -9
+    assert rundir.read_summary(tmp_path) == {"seed": 1, "format": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "not JSON"),
+        ('{"format": 1, "a": ', "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ('{"format": 1, "a": ' + "9" * 10_000 + "}", "not JSON"),
+        (b'{"format": 1, "a": "\xff"}', "utf-8"),
+        ('{"format": 1}' + " " * rundir.LARGEST_SUMMARY_BYTES, "more than"),
+        ("[1, 2]", "no integer `format`"),
+        ('{"name": "package.json of another program"}', "no integer `format`"),
+        ('{"format": "1"}', "no integer `format`"),
+        ('{"format": 1, "a": {"b": 1}, "c": []}', "not flat: a, c"),
+        ('{"format": 2}', "reads up to 1"),
+    ],
+    ids=str,
+)
+def test_a_file_that_is_no_summary_is_refused_with_the_reason(
+    tmp_path: Path, text: str | bytes, reason: str
+) -> None:
+    write(tmp_path, text)
+    with pytest.raises(RunDirError, match=reason) as caught:
+        rundir.read_summary(tmp_path)
+    assert caught.value.where == str(tmp_path / rundir.SUMMARY)
+
+
+def test_a_summary_in_an_unwritable_folder_is_an_error_in_three_parts(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunDirError) as caught:
+        rundir.write_summary(tmp_path / "file", {"format": 1})
+    assert all((caught.value.what, caught.value.where, caught.value.fix))
+
+
+@pytest.mark.parametrize(
+    ("code", "fix"),
+    [(errno.ENOSPC, "free some space"), (errno.EACCES, "writable"), (errno.EROFS, "writable")],
+)
+def test_a_storage_error_tells_how_to_mend_it(code: int, fix: str) -> None:
+    error = rundir.storage_error(OSError(code, os.strerror(code)), "run/summary.json")
+    assert fix in error.fix
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+def test_a_full_disk_stops_the_history_with_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / rundir.HISTORY).symlink_to("/dev/full")
+
+    def fill() -> None:
+        with rundir.HistoryWriter(tmp_path) as history:
+            history.append({"step": 0})
+
+    with pytest.raises(RunDirError, match="No space left"):
+        fill()
+
+
+def test_each_history_row_is_on_disk_before_the_next(tmp_path: Path) -> None:
+    with rundir.HistoryWriter(tmp_path) as history:
+        history.append({"step": 0, "train_loss": math.nan})
+        history.append({"step": 1, "train_loss": 0.1 + 0.2})
+        text = (tmp_path / rundir.HISTORY).read_text()
+    assert text == "step,train_loss\n0,nan\n1,0.30000000000000004\n"
+
+
+def test_a_failed_replacement_keeps_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("old")
+
+    def fail() -> None:
+        with rundir.replaced(path) as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"file": "old"}
+
+
+@pytest.mark.parametrize("name", [rundir.SUMMARY, rundir.HISTORY, str(rundir.CONFIG)])
+def test_each_of_three_files_makes_a_run_directory(tmp_path: Path, name: str) -> None:
+    assert not rundir.is_run_dir(tmp_path)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("")
+    assert rundir.is_run_dir(tmp_path)
+
+
+def test_a_configuration_is_spread_over_flat_columns() -> None:
+    config = {"model": {"_target_": "x.Y", "bias": True, "widths": [1, 2], "more": {}}, "seed": 0}
+    flat = {"model.bias": True, "model.widths": "[1, 2]", "seed": 0}
+    assert rundir.flat_columns(config) == flat
