@@ -47,3 +47,23 @@ def test_cross_entropy_refuses_predictions_without_a_column_per_class():
 
 def test_accuracy_counts_the_rows_with_the_largest_logit_at_the_label():
     assert accuracy(PREDICTION, torch.tensor([1, 0])).item() == 0.5
+
+
+@pytest.mark.parametrize(
+    ("loss", "target"),
+    [
+        (SquaredError(outputs="mean"), TARGET),
+        (SquaredError(outputs="sum"), TARGET),
+        (CrossEntropy(label_smoothing=0.0), torch.tensor([1, 0])),
+        (CrossEntropy(label_smoothing=0.2), torch.tensor([1, 0])),
+    ],
+)
+def test_the_slope_is_the_gradient_of_the_loss_of_each_row(loss, target):
+    prediction = PREDICTION.double().requires_grad_()
+    target = target.double() if target.is_floating_point() else target
+    loss(prediction, target).backward()
+    with torch.no_grad():
+        slope = loss.slope(prediction, target, torch.tensor(2.0, dtype=torch.float64))
+        torch.testing.assert_close(slope, prediction.grad)
+        mean = loss.per_row(prediction, target).mean()
+        torch.testing.assert_close(mean, loss(prediction, target))

@@ -51,6 +51,10 @@ class RunDirError(ErmlabError):
     """A run directory cannot be read or written."""
 
 
+class StackError(ErmlabError):
+    """Trials cannot train in one stack."""
+
+
 class TargetError(ErmlabError):
     """A `_target_` cannot be found, is not allowed, or cannot be called with its keys."""
 

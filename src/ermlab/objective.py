@@ -23,6 +23,24 @@ class Loss(Protocol):
         ...
 
 
+class RowLoss(Loss, Protocol):
+    """A loss that is a mean over rows and knows its gradient: what a stack with padding needs."""
+
+    def per_row(self, prediction: Tensor, target: Tensor, /) -> Tensor:
+        """Return the loss of each row, (...), from predictions (..., m)."""
+        ...
+
+    def slope(self, prediction: Tensor, target: Tensor, n_rows: Tensor, /) -> Tensor:
+        """Return the gradient of a batch's mean at the prediction, (K, B, m).
+
+        Args:
+            prediction: (K, B, m).
+            target: (K, B, ...).
+            n_rows: rows of the batch that a row belongs to, (K, B) or (); inf for padding.
+        """
+        ...
+
+
 Metric = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -40,6 +58,16 @@ class SquaredError:
         """Return the loss of a batch, (), from two tensors of one shape (B, m)."""
         loss = F.mse_loss(prediction, target)
         return loss * target[0].numel() if self._outputs == "sum" else loss
+
+    def per_row(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of each row: (..., m), (..., m) -> (...)."""
+        squared = (prediction - target).square_()
+        return squared.sum(-1) if self._outputs == "sum" else squared.mean(-1)
+
+    def slope(self, prediction: Tensor, target: Tensor, n_rows: Tensor) -> Tensor:
+        """Return the gradient of a batch's mean at the prediction (see `RowLoss`)."""
+        n_outputs = 1 if self._outputs == "sum" else prediction.shape[-1]
+        return (prediction - target).mul_((2 / (n_outputs * n_rows))[..., None])
 
     def check(self, prediction: Tensor, target: Tensor) -> None:
         """Refuse targets that are class labels, and predictions of another shape.
@@ -77,6 +105,25 @@ class CrossEntropy:
     def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the loss of a batch, (), from logits (B, C) and labels (B,)."""
         return F.cross_entropy(prediction, target, label_smoothing=self._label_smoothing)
+
+    def per_row(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """Return the loss of each row: (..., C), (...) -> (...)."""
+        n_classes = prediction.shape[-1]
+        loss = F.cross_entropy(
+            prediction.reshape(-1, n_classes),
+            target.reshape(-1),
+            label_smoothing=self._label_smoothing,
+            reduction="none",
+        )
+        return loss.view(target.shape)
+
+    def slope(self, prediction: Tensor, target: Tensor, n_rows: Tensor) -> Tensor:
+        """Return (softmax - target) / rows, the gradient of a batch's mean (see `RowLoss`)."""
+        n_classes = prediction.shape[-1]
+        smooth = self._label_smoothing
+        slope = prediction.softmax(-1).sub_(smooth / n_classes)
+        at_label = slope.new_full((), smooth - 1).expand(*target.shape, 1)
+        return slope.scatter_add_(-1, target[..., None], at_label).div_(n_rows[..., None])
 
     def check(self, prediction: Tensor, target: Tensor) -> None:
         """Refuse targets that are no labels, and logits that do not have a column per class.

@@ -34,3 +34,9 @@ def test_a_short_last_batch_counts_as_a_step():
 
 def test_epochs_can_be_checked_every_few_steps_instead():
     assert list(epochs(validate_every=25).checks(1000)) == [0, 25, 50]
+
+
+def test_a_short_last_batch_ends_the_epoch():
+    assert epochs(batch_size=300).epochs_of(4, 1000) == 1
+    assert epochs(batch_size=300).epochs_of(5, 1000) == 1.3
+    assert epochs(batch_size=300).epochs_of(12, 1000) == 3

@@ -9,10 +9,12 @@ from torch import nn
 
 from ermlab.data.dataset import DataSet, Split
 from ermlab.loop import single
+from ermlab.loop.learner import Parts
 from ermlab.loop.single import SingleLearner
 from ermlab.objective import CrossEntropy, SquaredError
 
 FLOAT = torch.float64
+ALL = torch.tensor([True])
 
 
 def make_data(n_rows=40, labels=False):
@@ -33,12 +35,14 @@ def same_batches(block):
 def make_learner(module, data, optimizer=None, loss=None, block=None):
     loss = loss or SquaredError(outputs="mean")
     return SingleLearner(
-        module=module,
-        optimizer=optimizer or torch.optim.SGD(module.parameters(), lr=0.1),
-        loss=loss,
-        metrics=getattr(loss, "metrics", {}),
-        data=data,
-        batches=same_batches(np.array([[0, 1, 2], [3, 4, 5]]) if block is None else block),
+        Parts(
+            module=module,
+            optimizer=optimizer or torch.optim.SGD(module.parameters(), lr=0.1),
+            loss=loss,
+            metrics=getattr(loss, "metrics", {}),
+            data=data,
+            batches=same_batches(np.array([[0, 1, 2], [3, 4, 5]]) if block is None else block),
+        )
     )
 
 
@@ -62,16 +66,16 @@ def test_advance_returns_the_mean_loss_of_the_batches_before_their_updates():
 def test_a_split_measured_in_pieces_gives_the_loss_of_the_whole(monkeypatch):
     data, module = make_data(), nn.Linear(4, 3, dtype=FLOAT)
     learner = make_learner(module, data)
-    whole = learner.evaluate("train")["loss"]
+    whole = learner.evaluate("train", ALL)["loss"]
     monkeypatch.setattr(single, "EVALUATION_ROWS", 7)  # 20 rows in pieces of 7, 7 and 6
-    torch.testing.assert_close(learner.evaluate("train")["loss"], whole, rtol=1e-12, atol=0)
+    torch.testing.assert_close(learner.evaluate("train", ALL)["loss"], whole, rtol=1e-12, atol=0)
 
 
 def test_evaluation_changes_neither_parameters_nor_buffers():
     module = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Linear(8, 3)).to(FLOAT)
     learner = make_learner(module, make_data())
     before = copy.deepcopy(module.state_dict())
-    learner.evaluate("valid")
+    learner.evaluate("valid", ALL)
     assert all(torch.equal(before[k], v) for k, v in module.state_dict().items())
 
 
@@ -101,7 +105,9 @@ def test_the_best_state_is_replaced_by_a_better_one():
 def test_dropout_acts_in_training_and_not_in_evaluation():
     module = nn.Sequential(nn.Dropout(0.5), nn.Linear(4, 3)).to(FLOAT)
     learner = make_learner(module, make_data(), torch.optim.SGD(module.parameters(), lr=0.0))
-    assert torch.equal(learner.evaluate("valid")["loss"], learner.evaluate("valid")["loss"])
+    assert torch.equal(
+        learner.evaluate("valid", ALL)["loss"], learner.evaluate("valid", ALL)["loss"]
+    )
     assert not torch.equal(learner.advance(2), learner.advance(2))
 
 
@@ -111,7 +117,7 @@ def test_accuracy_is_the_share_of_rows_with_the_right_class():
     hits = [
         int(module(x).argmax()) == int(y) for x, y in zip(data.test.x, data.test.y, strict=True)
     ]
-    assert learner.evaluate("test")["accuracy"].item() == pytest.approx(np.mean(hits))
+    assert learner.evaluate("test", ALL)["accuracy"].item() == pytest.approx(np.mean(hits))
 
 
 @pytest.mark.parametrize(
@@ -122,6 +128,6 @@ def test_any_optimizer_of_torch_lowers_the_loss(name):
     block = np.arange(20)[None]
     optimizer = getattr(torch.optim, name)(module.parameters(), lr=0.05)
     learner = make_learner(module, make_data(), optimizer, block=block)
-    before = learner.evaluate("train")["loss"]
+    before = learner.evaluate("train", ALL)["loss"]
     learner.advance(20)
-    assert learner.evaluate("train")["loss"] < before
+    assert learner.evaluate("train", ALL)["loss"] < before

@@ -78,3 +78,19 @@ def test_an_activation_acts_on_each_entry_alone(name):
 def test_an_unknown_activation_lists_the_known_ones():
     with pytest.raises(ConfigError, match="relu"):
         find_activation("rellu")
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+def test_the_written_derivative_of_an_activation_is_autograds(name):
+    sigma = find_activation(name)
+    z = torch.linspace(-3, 3, 41, dtype=torch.float64, requires_grad=True)
+    gradient = torch.linspace(1, 2, 41, dtype=torch.float64)
+    (expected,) = torch.autograd.grad(sigma(z), z, gradient)
+    with torch.no_grad():
+        assert torch.equal(sigma.backward(gradient.clone(), z, sigma(z)), expected)
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+def test_an_activation_says_whether_it_keeps_zero(name):
+    sigma = find_activation(name)
+    assert sigma.keeps_zero == (sigma(torch.zeros(1)).item() == 0)

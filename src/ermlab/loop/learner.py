@@ -4,12 +4,50 @@
 keeps the order of its trials: every value here has shape (K,), whichever trials still train.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
+
+from ermlab.data.dataset import DataSet
+from ermlab.loop.batches import IndexArray
+from ermlab.objective import Loss, Metric
 
 Measures = Mapping[str, Tensor]
+
+
+class Optimizer(Protocol):
+    """What a learner asks of an optimizer; every `torch.optim` class has it."""
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        ...
+
+    def step(self) -> object:
+        """Update the parameters from their gradients."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Parts:
+    """What one trial is made of, before a learner takes it.
+
+    Args:
+        module: the parametrization f(x; H), on the device and in the dtype of the data.
+        optimizer: holds the module's parameters.
+        loss: mean loss of a batch, ().
+        metrics: measured at validations beside the loss.
+        data: the splits, as whole tensors on the device.
+        batches: blocks (S, B) of row numbers of the train split, without end.
+    """
+
+    module: nn.Module
+    optimizer: Optimizer
+    loss: Loss
+    metrics: Mapping[str, Metric]
+    data: DataSet
+    batches: Iterator[IndexArray]
 
 
 class Learner(Protocol):
@@ -36,14 +74,16 @@ class Learner(Protocol):
         """
         ...
 
-    def evaluate(self, split: str) -> Measures:
-        """Measure the present model of every trial on a whole split.
+    def evaluate(self, split: str, trials: Tensor) -> Measures:
+        """Measure the present model of some trials on a whole split.
 
         Args:
             split: "train", "valid" or "test".
+            trials: which, (K,) bool.
 
         Returns:
-            "loss" and one entry for each metric, (K,) float64.
+            "loss" and one entry for each metric, (K,) float64; what the other trials have is
+            without meaning.
         """
         ...
 

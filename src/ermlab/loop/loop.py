@@ -101,10 +101,7 @@ class _Progress:
             [plan.n_steps(n) for plan, n in zip(plans, n_rows, strict=True)]
         )
         self._checks = [frozenset(plan.checks(n)) for plan, n in zip(plans, n_rows, strict=True)]
-        self._epoch_per_step = torch.tensor(
-            [plan.batch_size / n for plan, n in zip(plans, n_rows, strict=True)],
-            dtype=torch.float64,
-        )
+        self._plans = list(zip(plans, n_rows, strict=True))
         self._patience = torch.tensor(
             [plan.patience or torch.iinfo(torch.int64).max for plan in plans]
         )
@@ -148,14 +145,16 @@ class _Progress:
 
     def epochs(self) -> Tensor:
         """Passes over the training split made by each trial, (K,)."""
-        return self.steps * self._epoch_per_step
+        done = zip(self._plans, self.steps.tolist(), strict=True)
+        epochs = [plan.epochs_of(n_steps, n_rows) for (plan, n_rows), n_steps in done]
+        return torch.tensor(epochs, dtype=torch.float64)
 
     def _measure(self, step: int, due: Tensor, began: float) -> Check:
         values = {"train_loss": self._loss_sum / self._n_summed}
         self._loss_sum = torch.where(due, 0, self._loss_sum)
         self._n_summed = torch.where(due, 0, self._n_summed)
         if self._validates.any():
-            measures = self.learner.evaluate("valid")
+            measures = self.learner.evaluate("valid", due)
             values |= {f"valid_{name}": value for name, value in measures.items()}
         return Check(
             step=step,
@@ -193,16 +192,17 @@ def _measure(
 ) -> list[Outcome]:
     tests = any(plan.tests for plan in plans)
     measures: dict[str, Tensor] = {}
+    every = torch.ones(len(plans), dtype=torch.bool)
     store("last", learner)
     if tests:
-        measures |= {f"test_{k}_last": v for k, v in learner.evaluate("test").items()}
+        measures |= {f"test_{k}_last": v for k, v in learner.evaluate("test", every).items()}
     if any(plan.validates for plan in plans):
         learner.restore_best()
         store("best", learner)
-        measures |= {f"valid_{k}": v for k, v in learner.evaluate("valid").items()}
-    measures |= {f"train_{k}": v for k, v in learner.evaluate("train").items()}
+        measures |= {f"valid_{k}": v for k, v in learner.evaluate("valid", every).items()}
+    measures |= {f"train_{k}": v for k, v in learner.evaluate("train", every).items()}
     if tests:
-        measures |= {f"test_{k}": v for k, v in learner.evaluate("test").items()}
+        measures |= {f"test_{k}": v for k, v in learner.evaluate("test", every).items()}
     return [_outcome(k, plan, progress, measures) for k, plan in enumerate(plans)]
 
 

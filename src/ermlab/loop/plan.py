@@ -45,6 +45,10 @@ class Plan(Protocol):
         """S, updates in all, for a training split of `n_rows` rows."""
         ...
 
+    def epochs_of(self, n_steps: int, n_rows: int) -> float:
+        """Passes over a training split of `n_rows` rows that `n_steps` updates make."""
+        ...
+
     def checks(self, n_rows: int) -> Sequence[int]:
         """The steps, counted from 0 and rising, right after which losses are measured."""
         ...
@@ -76,6 +80,10 @@ class SimpleLoop:
     def n_steps(self, n_rows: int) -> int:
         """S, whatever the number of rows."""
         return self.steps
+
+    def epochs_of(self, n_steps: int, n_rows: int) -> float:
+        """Rows drawn, in passes over the split."""
+        return n_steps * self.batch_size / n_rows
 
     def checks(self, n_rows: int) -> Sequence[int]:
         """Steps 0, record_every, 2 record_every, ..."""
@@ -116,6 +124,10 @@ class RandomBatchLoop:
         """S, whatever the number of rows."""
         return self.steps
 
+    def epochs_of(self, n_steps: int, n_rows: int) -> float:
+        """Rows drawn, in passes over the split."""
+        return n_steps * self.batch_size / n_rows
+
     def checks(self, n_rows: int) -> Sequence[int]:
         """Steps 0, validate_every, 2 validate_every, ..., as in the source."""
         return range(0, self.steps, self.validate_every)
@@ -155,6 +167,11 @@ class EpochLoop:
     def n_steps(self, n_rows: int) -> int:
         """Batches of all epochs."""
         return self.epochs * self._n_batches(n_rows)
+
+    def epochs_of(self, n_steps: int, n_rows: int) -> float:
+        """Whole epochs, and the share of the one begun; its last batch may be short."""
+        whole, rest = divmod(n_steps, self._n_batches(n_rows))
+        return whole + min(rest * self.batch_size / n_rows, 1.0)
 
     def checks(self, n_rows: int) -> Sequence[int]:
         """Every `validate_every` steps from step 0, or the last step of each epoch."""

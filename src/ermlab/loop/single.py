@@ -4,63 +4,36 @@ Every faster learner is right when it agrees with this one, and for no other rea
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol
+from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ermlab.data.dataset import DataSet, Split
+from ermlab.data.dataset import Split
 from ermlab.loop.batches import IndexArray
-from ermlab.objective import Loss, Metric
+from ermlab.loop.learner import Optimizer, Parts
 
 EVALUATION_ROWS = 16384  # own: bounds the memory of a forward pass; small splits go in one
-
-
-class Optimizer(Protocol):
-    """What the learner asks of an optimizer; every `torch.optim` class has it."""
-
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
-        ...
-
-    def step(self) -> object:
-        """Update the parameters from their gradients."""
-        ...
 
 
 class SingleLearner:
     """One trial: K = 1.
 
     Args:
-        module: the parametrization f(x; H), on the device and in the dtype of the data.
-        optimizer: holds the module's parameters.
-        loss: mean loss of a batch, ().
-        metrics: measured at validations beside the loss.
-        data: the splits, as whole tensors on the device.
-        batches: blocks (S, B) of row numbers of the train split, without end.
+        parts: what the trial is made of.
     """
 
     n_trials = 1
 
-    def __init__(
-        self,
-        *,
-        module: nn.Module,
-        optimizer: Optimizer,
-        loss: Loss,
-        metrics: Mapping[str, Metric],
-        data: DataSet,
-        batches: Iterator[IndexArray],
-    ) -> None:
-        self._module = module
-        self._optimizer = optimizer
-        self._loss = loss
-        self._metrics = metrics
-        self._data = data
-        self._batches = _batches_on(data.train.x.device, batches)
+    def __init__(self, parts: Parts) -> None:
+        self._module = parts.module
+        self._optimizer = parts.optimizer
+        self._loss = parts.loss
+        self._metrics = parts.metrics
+        self._data = parts.data
+        self._batches = _batches_on(parts.data.train.x.device, parts.batches)
         self._best: dict[str, Tensor] | None = None
-        self._update = self._step_with_closure if _wants_closure(optimizer) else self._step
+        self._update = self._step_with_closure if _wants_closure(parts.optimizer) else self._step
 
     def n_rows(self, split: str) -> Tensor:
         """Rows of a split, (1,)."""
@@ -99,7 +72,7 @@ class SingleLearner:
         return losses[0]
 
     @torch.no_grad()
-    def evaluate(self, split: str) -> dict[str, Tensor]:
+    def evaluate(self, split: str, trials: Tensor) -> dict[str, Tensor]:
         """Measure the loss and the metrics on a whole split, (1,) float64 each."""
         rows = self._split(split)
         measures: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

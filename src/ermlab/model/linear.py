@@ -8,6 +8,11 @@ import math
 import torch
 from torch import Tensor, nn
 
+from ermlab.model.activation import Activation, find_activation
+
+# A model that can be written so is stacked by written-out products (loop/chain.py).
+Chain = list[tuple["Linear", Activation]]
+
 
 class Linear(nn.Module):
     """f(x; H) = x H + b, with x in rows as in the source text.
@@ -35,6 +40,10 @@ class Linear(nn.Module):
         if self.bias is None:
             return x @ self.weight
         return torch.addmm(self.bias, x, self.weight)
+
+    def chain(self) -> "Chain":
+        """Name the affine maps and activations that make this model, first to last."""
+        return [(self, find_activation("identity"))]
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from ermlab.model.activation import find_activation
-from ermlab.model.linear import Linear
+from ermlab.model.linear import Chain, Linear
 
 
 class Mlp(nn.Module):
@@ -47,3 +47,9 @@ class Mlp(nn.Module):
             x = self.activation(layer(x))  # (B, h)
         result: Tensor = output(x)
         return result
+
+    def chain(self) -> Chain:
+        """Name the affine maps and activations that make this model, first to last."""
+        *hidden, output = (layer for layer in self.layers if isinstance(layer, Linear))
+        last = (output, find_activation("identity"))
+        return [*((layer, self.activation) for layer in hidden), last]

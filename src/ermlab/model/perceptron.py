@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from ermlab.model.activation import find_activation
-from ermlab.model.linear import Linear
+from ermlab.model.linear import Chain, Linear
 
 
 class Perceptron(nn.Module):
@@ -27,3 +27,7 @@ class Perceptron(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map rows: (B, n) -> (B, m)."""
         return self.activation(self.layer(x))
+
+    def chain(self) -> Chain:
+        """Name the affine maps and activations that make this model, first to last."""
+        return [(self.layer, self.activation)]

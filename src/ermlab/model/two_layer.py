@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from ermlab.model.activation import find_activation
-from ermlab.model.linear import Linear
+from ermlab.model.linear import Chain, Linear
 
 
 class TwoLayer(nn.Module):
@@ -38,3 +38,7 @@ class TwoLayer(nn.Module):
         """Map rows: (B, n) -> (B, m)."""
         result: Tensor = self.output(self.activation(self.hidden(x)))
         return result
+
+    def chain(self) -> Chain:
+        """Name the affine maps and activations that make this model, first to last."""
+        return [(self.hidden, self.activation), (self.output, find_activation("identity"))]

@@ -41,14 +41,13 @@ class Momentum:
         self._params = [p for p in params if p.requires_grad]
         self._sums: list[Tensor | None] = [None] * len(self._params)
         self._fused = has_fused_kernels(self._params)
-        self._options: dict[str, Any] = {
+        self.numbers: dict[str, float | bool] = {
             "lr": lr,
             "weight_decay": weight_decay,
             "momentum": momentum,
             "nesterov": nesterov,
-            "dampening": 0.0,
-            "maximize": False,
         }
+        self._options: dict[str, Any] = {**self.numbers, "dampening": 0.0, "maximize": False}
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -122,12 +121,15 @@ class Adam:
         fused = has_fused_kernels(self._params)
         device = self._params[0].device if fused and self._params else "cpu"
         self._steps = [torch.zeros((), dtype=torch.float32, device=device) for _ in self._params]
-        self._options: dict[str, Any] = {
+        self.numbers: dict[str, float | bool] = {
             "lr": lr,
             "beta1": beta1,
             "beta2": beta2,
             "eps": eps,
             "weight_decay": weight_decay,
+        }
+        self._options: dict[str, Any] = {
+            **self.numbers,
             "amsgrad": False,
             "maximize": False,
             "capturable": False,

@@ -18,8 +18,8 @@ from ermlab.config.check import check_batch_size
 from ermlab.data.arrays import unpack_pair
 from ermlab.data.dataset import DataSet, make_dataset
 from ermlab.errors import ConfigError, ShapeError
+from ermlab.loop.learner import Parts
 from ermlab.loop.plan import Plan
-from ermlab.loop.single import SingleLearner
 from ermlab.objective import Loss, Metric
 from ermlab.seeds import generator
 from ermlab.trial.device import choose_device, choose_dtype
@@ -37,11 +37,10 @@ DEFAULT_SHARES = {"train": 0.6, "valid": 0.2, "test": 0.2}
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """The objects of one trial, ready to train."""
+    """The objects of one trial, ready for a learner."""
 
-    learner: SingleLearner
+    parts: Parts
     plan: Plan
-    data: DataSet
     n_parameters: int
     device: torch.device
 
@@ -75,7 +74,7 @@ def build_trial(config: DictConfig, *, allow: Sequence[str]) -> Trial:
             where="model",
             fix="choose a model with at least one parameter that requires a gradient",
         )
-    learner = SingleLearner(
+    parts = Parts(
         module=module,
         optimizer=make(config.optimizer, parameters, key="optimizer", allow=allow),
         loss=loss,
@@ -84,9 +83,8 @@ def build_trial(config: DictConfig, *, allow: Sequence[str]) -> Trial:
         batches=plan.batches(data.train.n_rows, generator(config.seed, "batches")),
     )
     return Trial(
-        learner=learner,
+        parts=parts,
         plan=plan,
-        data=data,
         n_parameters=sum(p.numel() for p in parameters),
         device=device,
     )

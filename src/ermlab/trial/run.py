@@ -17,6 +17,7 @@ from ermlab.config.check import check_config
 from ermlab.errors import ErmlabError, describe_error
 from ermlab.loop.learner import Learner
 from ermlab.loop.loop import Check, Outcome, train
+from ermlab.loop.single import SingleLearner
 from ermlab.trial.build import Trial, build_trial
 from ermlab.trial.columns import flatten_config
 from ermlab.trial.provenance import find_git_sha, find_versions
@@ -99,9 +100,10 @@ def objective_value(summary: Mapping[str, Any], objective: str) -> float:
 
 
 def _train(trial: Trial, run_dir: Path, on_check: OnCheck | None) -> Outcome:
-    n_steps = trial.plan.n_steps(trial.data.train.n_rows)
-    if trial.data.standardizer is not None:
-        rundir.write_json(run_dir / rundir.STANDARDIZATION, trial.data.standardizer.to_dict())
+    learner = SingleLearner(trial.parts)
+    n_steps = trial.plan.n_steps(trial.parts.data.train.n_rows)
+    if trial.parts.data.standardizer is not None:
+        rundir.write_json(run_dir / rundir.STANDARDIZATION, trial.parts.data.standardizer.to_dict())
     with rundir.HistoryWriter(run_dir) as history:
 
         def record(check: Check) -> None:
@@ -109,10 +111,10 @@ def _train(trial: Trial, run_dir: Path, on_check: OnCheck | None) -> Outcome:
             if on_check is not None:
                 on_check(check, n_steps)
 
-        def store(name: str, learner: Learner) -> None:
-            rundir.write_bytes(run_dir / WEIGHTS[name], save(_on_cpu(learner)))
+        def store(name: str, trained: Learner) -> None:
+            rundir.write_bytes(run_dir / WEIGHTS[name], save(_on_cpu(trained)))
 
-        (outcome,) = train(trial.learner, [trial.plan], record=record, keep=None, store=store)
+        (outcome,) = train(learner, [trial.plan], record=record, keep=None, store=store)
     return outcome
 
 

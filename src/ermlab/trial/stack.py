@@ -1,0 +1,63 @@
+"""Puts the parts of several trials into one stacked learner, or says why they cannot."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from ermlab.errors import StackError
+from ermlab.loop.chain import ChainEngine, Layer
+from ermlab.loop.engine import Engine
+from ermlab.loop.learner import Parts
+from ermlab.loop.stacked import StackedLearner
+from ermlab.optimizer.stacked import RuleSpec, read_rule
+
+
+def stack_trials(parts: Sequence[Parts]) -> StackedLearner:
+    """Make one learner of several trials.
+
+    Args:
+        parts: of each trial, as `build_trial` makes them.
+
+    Raises:
+        StackError: they do not run the same program, or one cannot be stacked at all.
+    """
+    specs = [_spec(each) for each in parts]
+    kinds = sorted({spec.kind for spec in specs})
+    if len(kinds) > 1:
+        raise StackError(
+            f"the trials cannot train in one stack: their optimizers are {' and '.join(kinds)}",
+            where="optimizer",
+            fix="give each optimizer a stack of its own",
+        )
+    return StackedLearner(parts, specs, make_engine(parts))
+
+
+def make_engine(parts: Sequence[Parts]) -> Engine:
+    """Choose the program: written out for chains with a loss that knows its slope, else vmap."""
+    layers = [_layers(each.module) for each in parts]
+    if layers[0] is not None and hasattr(parts[0].loss, "slope"):
+        return ChainEngine(layers[0], parts[0].loss)  # type: ignore[arg-type]  # has the methods
+    from ermlab.loop.vmapped import VmapEngine  # imports torch._dynamo, which takes seconds
+
+    return VmapEngine([each.module for each in parts], parts[0].loss)
+
+
+def _spec(parts: Parts) -> RuleSpec:
+    spec = read_rule(parts.optimizer)
+    if isinstance(spec, str):
+        raise StackError(
+            f"a trial cannot be stacked: {spec}",
+            where="optimizer",
+            fix="set on_unstackable=single, or choose sgd, momentum, adam or adamw",
+        )
+    return spec
+
+
+def _layers(module: nn.Module) -> list[Layer] | None:
+    chain = getattr(module, "chain", None)
+    if chain is None:
+        return None
+    return [
+        Layer(has_bias=linear.bias is not None, activation=activation)
+        for linear, activation in chain()
+    ]

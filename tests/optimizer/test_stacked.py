@@ -1,0 +1,96 @@
+"""The stacked rules against torch.optim, each trial with numbers of its own."""
+
+import pytest
+import torch
+from torch import nn
+
+from ermlab.optimizer import rules
+from ermlab.optimizer.stacked import RuleSpec, StackedRule, read_rule
+
+REFERENCES = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+SPECS = {
+    "sgd": [
+        {"lr": 0.1, "weight_decay": 0.0, "momentum": 0.0, "nesterov": False},
+        {"lr": 0.01, "weight_decay": 0.2, "momentum": 0.9, "nesterov": False},
+        {"lr": 0.03, "weight_decay": 0.0, "momentum": 0.8, "nesterov": True},
+    ],
+    "adam": [
+        {"lr": 0.1, "weight_decay": 0.0, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8},
+        {"lr": 0.01, "weight_decay": 0.3, "beta1": 0.5, "beta2": 0.9, "eps": 1e-4},
+        {"lr": 1.0, "weight_decay": 0.1, "beta1": 0.0, "beta2": 0.99, "eps": 1e-8},
+    ],
+}
+SPECS["adamw"] = SPECS["adam"]
+
+
+def torch_keys(numbers):
+    keys = dict(numbers)
+    if "beta1" in keys:
+        keys["betas"] = (keys.pop("beta1"), keys.pop("beta2"))
+    return keys
+
+
+def train_alone(kind, numbers, start, gradients):
+    parameter = nn.Parameter(start.clone())
+    optimizer = REFERENCES[kind]([parameter], **torch_keys(numbers))
+    for gradient in gradients:
+        parameter.grad = gradient.clone()
+        optimizer.step()
+    return parameter.detach()
+
+
+@pytest.mark.parametrize("by_row", [True, False], ids=["rows", "matrix"])
+@pytest.mark.parametrize("kind", sorted(SPECS))
+def test_each_row_is_updated_as_torch_optim_updates_it_alone(kind, by_row, monkeypatch):
+    torch.manual_seed(0)
+    start = torch.randn(3, 7, dtype=torch.float64)
+    gradients = torch.randn(40, 3, 7, dtype=torch.float64)
+    rule = StackedRule([RuleSpec(kind=kind, numbers=n) for n in SPECS[kind]], start)
+    monkeypatch.setattr(rule, "updates_rows", by_row)
+    params = start.clone()
+    for gradient in gradients:
+        rule.step(params, gradient.clone())
+    for row, numbers in enumerate(SPECS[kind]):
+        alone = train_alone(kind, numbers, start[row], gradients[:, row])
+        # The same formula with its terms in another order: rounding only.
+        torch.testing.assert_close(params[row], alone, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("by_row", [True, False], ids=["rows", "matrix"])
+@pytest.mark.parametrize("kind", sorted(SPECS))
+def test_a_row_that_leaves_changes_no_other(kind, by_row, monkeypatch):
+    torch.manual_seed(0)
+    start = torch.randn(3, 7, dtype=torch.float64)
+    gradients = torch.randn(20, 3, 7, dtype=torch.float64)
+    rule = StackedRule([RuleSpec(kind=kind, numbers=n) for n in SPECS[kind]], start)
+    monkeypatch.setattr(rule, "updates_rows", by_row)
+    params = start.clone()
+    for gradient in gradients[:10]:
+        rule.step(params, gradient.clone())
+    rule.select([0, 2], [state[[0, 2]] for state in rule.states])
+    params = params[[0, 2]]
+    for gradient in gradients[10:]:
+        rule.step(params, gradient[[0, 2]].clone())
+    alone = train_alone(kind, SPECS[kind][2], start[2], gradients[:, 2])
+    torch.testing.assert_close(params[1], alone, rtol=1e-11, atol=1e-13)
+
+
+def test_our_rules_and_torchs_are_read_alike():
+    p = nn.Parameter(torch.zeros(2))
+    numbers = {"lr": 0.1, "beta1": 0.8, "beta2": 0.9, "eps": 1e-7, "weight_decay": 0.5}
+    ours = read_rule(rules.AdamW([p], **numbers))
+    theirs = read_rule(torch.optim.AdamW([p], **torch_keys(numbers)))
+    assert ours == theirs == RuleSpec(kind="adamw", numbers=numbers)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda p: torch.optim.RMSprop([p]), "RMSprop"),
+        (lambda p: torch.optim.Adam([p], amsgrad=True), "amsgrad"),
+        (lambda p: torch.optim.SGD([p], lr=1, momentum=0.9, dampening=0.1), "dampening"),
+        (lambda p: torch.optim.SGD([{"params": [p]}, {"params": []}], lr=1), "groups"),
+    ],
+)
+def test_an_optimizer_without_stacked_form_is_told_with_the_reason(make, reason):
+    assert reason in read_rule(make(nn.Parameter(torch.zeros(2))))

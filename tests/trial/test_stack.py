@@ -1,0 +1,229 @@
+"""The stack against the reference learner: the same numbers, whoever the neighbours are."""
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from ermlab.config.store import find_conf_dir, register_schemas
+from ermlab.errors import StackError
+from ermlab.loop.chain import ChainEngine
+from ermlab.loop.loop import train
+from ermlab.loop.single import SingleLearner
+from ermlab.loop.vmapped import VmapEngine
+from ermlab.trial.build import build_trial
+from ermlab.trial.stack import make_engine, stack_trials
+from ermlab.trial.targets import DEFAULT_ALLOW
+
+MODELS = {
+    "linear": ["model=linear", "model.init=fan_in"],
+    "perceptron": ["model=perceptron", "model.activation=sigmoid", "model.bias=true"],
+    "two_layer": ["model=two_layer"],
+    "mlp": ["model=mlp", "model.activation=tanh", "model.n_layers=3"],
+}
+OPTIMIZERS = ["sgd", "momentum", "adamw"]
+RTOL = 1e-9  # float64 has 16 digits; rounding grows by the steps, and by Adam's division, to here
+# Where the reference itself, started one bit beside, ends further away than that, no other order of
+# the arithmetic can be held to RTOL: such a trial is held to a hundred times that distance.
+CHAOS = 100
+
+
+def compose_trial(*overrides: str) -> DictConfig:
+    register_schemas()
+    with initialize_config_dir(str(find_conf_dir())):
+        return compose("config", overrides=["dtype=float64", "loop.epochs=4", *overrides])
+
+
+def random_overrides(rng, model, optimizer):
+    words = [*MODELS[model], f"optimizer={optimizer}"]
+    words.append(f"optimizer.lr={10 ** rng.uniform(-4, 0)}")
+    words.append(f"loop.batch_size={int(rng.integers(5, 201))}")
+    words.append(f"seed={int(rng.integers(1000))}")
+    words.append("data.n_train=300")
+    if model in ("two_layer", "mlp"):
+        words.append(f"model.hidden_units={int(rng.integers(3, 201))}")
+    if rng.random() < 0.3:
+        words.append("loop.patience=1")
+    return words
+
+
+def build(overrides):
+    return build_trial(compose_trial(*overrides), allow=DEFAULT_ALLOW)
+
+
+def run(learner, plans):
+    checks = []
+    outcomes = train(
+        learner, plans, record=checks.append, keep=None, store=lambda name, learner: None
+    )
+    return outcomes, [curve(checks, trial) for trial in range(len(plans))]
+
+
+def curve(checks, trial):
+    return [
+        (check.step, *(float(value[trial]) for value in check.values.values()))
+        for check in checks
+        if check.due[trial]
+    ]
+
+
+def run_alone(overrides, *, one_bit_beside=False):
+    trial = build(overrides)
+    if one_bit_beside:
+        with torch.no_grad():
+            for parameter in trial.parts.module.parameters():
+                parameter.mul_(1 + torch.finfo(parameter.dtype).eps)
+    outcomes, curves = run(SingleLearner(trial.parts), [trial.plan])
+    return outcomes[0], curves[0]
+
+
+def run_stack(all_overrides):
+    trials = [build(overrides) for overrides in all_overrides]
+    learner = stack_trials([trial.parts for trial in trials])
+    outcomes, curves = run(learner, [trial.plan for trial in trials])
+    return list(zip(outcomes, curves, strict=True))
+
+
+def assert_equal(stacked, alone):
+    (outcome, losses), (expected, expected_losses) = stacked, alone
+    np.testing.assert_allclose(losses, expected_losses, rtol=RTOL, atol=0)
+    assert outcome.status == expected.status
+    assert outcome.steps == expected.steps
+    if outcome.best_step != expected.best_step:  # only a tie to rounding may differ
+        by_step = {row[0]: row[2] for row in expected_losses}
+        assert math.isclose(by_step[outcome.best_step], by_step[expected.best_step], rel_tol=RTOL)
+    assert outcome.values.keys() == expected.values.keys()
+    for name, value in expected.values.items():
+        np.testing.assert_allclose(outcome.values[name], value, rtol=RTOL, atol=0, err_msg=name)
+
+
+def is_chaotic(alone, beside):
+    """Whether the reference, started one bit beside, differs from itself by about RTOL."""
+    lengths = {len(alone[1]), len(beside[1])}
+    return len(lengths) > 1 or not np.allclose(alone[1], beside[1], rtol=RTOL / CHAOS, atol=0)
+
+
+def assert_equal_within_chaos(stacked, alone, beside):
+    n_checks = min(len(each[1]) for each in (stacked, alone, beside))  # patience may end it sooner
+    found, expected, moved = (np.array(each[1][:n_checks]) for each in (stacked, alone, beside))
+    drift = np.maximum.accumulate(np.abs(moved - expected), axis=0)
+    assert (np.abs(found - expected) <= RTOL * np.abs(expected) + CHAOS * drift).all()
+
+
+@pytest.mark.parametrize(("model", "optimizer"), list(product(MODELS, OPTIMIZERS)))
+def test_random_configurations_train_in_a_stack_as_they_do_alone(model, optimizer):
+    # 12 stacks of 6 trials: 72 random configurations in all.
+    rng = np.random.default_rng([sorted(MODELS).index(model), OPTIMIZERS.index(optimizer)])
+    overrides = [random_overrides(rng, model, optimizer) for _ in range(6)]
+    n_chaotic = 0
+    for stacked, each in zip(run_stack(overrides), overrides, strict=True):
+        alone, beside = run_alone(each), run_alone(each, one_bit_beside=True)
+        if is_chaotic(alone, beside):
+            n_chaotic += 1
+            assert_equal_within_chaos(stacked, alone, beside)
+        else:
+            assert_equal(stacked, alone)
+    assert n_chaotic <= 2, "too few trials were held to RTOL"
+
+
+def mixed_overrides(n_trials=5):
+    rng = np.random.default_rng(11)
+    return [random_overrides(rng, "two_layer", "adamw") for _ in range(n_trials)]
+
+
+def test_permuting_the_trials_permutes_their_results_and_nothing_else():
+    overrides = mixed_overrides()
+    order = [3, 1, 4, 0, 2]
+    straight = run_stack(overrides)
+    permuted = run_stack([overrides[i] for i in order])
+    for position, original in enumerate(order):
+        assert_equal(permuted[position], straight[original])
+
+
+def test_a_trial_does_not_depend_on_its_neighbours():
+    first, *others = mixed_overrides()
+    wild = ["model=two_layer", "optimizer=adamw", "optimizer.lr=1e8", "data.n_train=300"]
+    assert_equal(run_stack([first, *others])[0], run_stack([first, wild])[0])
+
+
+def test_a_trial_that_diverges_leaves_the_others_finite():
+    calm = ["optimizer=sgd", "optimizer.lr=0.1"]
+    wild = ["optimizer=sgd", "optimizer.lr=1e6"]
+    stacked = run_stack([calm, wild, calm])
+    assert [outcome.status for outcome, _ in stacked] == ["completed", "diverged", "completed"]
+    assert_equal(stacked[0], run_alone(calm))
+    assert_equal(stacked[1], run_alone(wild))
+
+
+def test_labels_and_accuracy_train_in_a_stack_as_alone():
+    keys = ["data=digits", "loss=cross_entropy", "optimizer=adam", "loop.epochs=2"]
+    overrides = [[*keys, f"model.hidden_units={h}", f"loop.batch_size={b}"] for h, b in
+                 ((5, 100), (40, 64), (17, 33))]  # fmt: skip
+    for stacked, each in zip(run_stack(overrides), overrides, strict=True):
+        assert_equal(stacked, run_alone(each))
+        assert "valid_accuracy" in stacked[0].values
+
+
+@pytest.mark.parametrize("loop", ["simple", "validation", "testing", "random_splits"])
+def test_every_loop_trains_in_a_stack_as_alone(loop):
+    register_schemas()
+    with initialize_config_dir(str(find_conf_dir())):
+        configs = [
+            compose("config", overrides=["dtype=float64", f"loop={loop}", f"loop.steps={s}",
+                                         f"seed={s}", "model.hidden_units=8"])
+            for s in (60, 75)
+        ]  # fmt: skip
+    alone = []
+    for config in configs:
+        trial = build_trial(config.copy(), allow=DEFAULT_ALLOW)
+        outcomes, curves = run(SingleLearner(trial.parts), [trial.plan])
+        alone.append((outcomes[0], curves[0]))
+    trials = [build_trial(config.copy(), allow=DEFAULT_ALLOW) for config in configs]
+    outcomes, curves = run(stack_trials([t.parts for t in trials]), [t.plan for t in trials])
+    for stacked, expected in zip(zip(outcomes, curves, strict=True), alone, strict=True):
+        assert_equal(stacked, expected)
+
+
+def foreign_trial(seed, lr):
+    config = compose_trial(f"seed={seed}", f"optimizer.lr={lr}", "data.n_train=300")
+    config.model = {"_target_": "torch.nn.Linear", "in_features": 100, "out_features": 100}
+    return build_trial(config, allow=DEFAULT_ALLOW)
+
+
+def test_a_module_of_torchs_trains_by_vmap_as_alone():
+    settings = [(0, 0.01), (1, 0.1), (2, 0.001)]
+    alone = []
+    for setting in settings:
+        trial = foreign_trial(*setting)
+        outcomes, curves = run(SingleLearner(trial.parts), [trial.plan])
+        alone.append((outcomes[0], curves[0]))
+    trials = [foreign_trial(*setting) for setting in settings]
+    parts = [trial.parts for trial in trials]
+    assert isinstance(make_engine(parts), VmapEngine)
+    outcomes, curves = run(stack_trials(parts), [trial.plan for trial in trials])
+    for stacked, expected in zip(zip(outcomes, curves, strict=True), alone, strict=True):
+        assert_equal(stacked, expected)
+
+
+def test_our_models_take_the_written_out_program():
+    parts = build(["model=mlp"]).parts
+    assert isinstance(make_engine([parts]), ChainEngine)
+
+
+def test_padding_stays_exactly_zero_where_sigma_of_zero_is_not():
+    keys = ["model=two_layer", "model.activation=sigmoid", "model.bias=true", "optimizer=adam"]
+    narrow, wide = (build([*keys, f"model.hidden_units={h}"]) for h in (3, 20))
+    learner = stack_trials([narrow.parts, wide.parts])
+    learner.advance(30)
+    n_real = sum(p.numel() for p in narrow.parts.module.parameters())
+    assert int(torch.count_nonzero(learner._params[0])) == n_real
+
+
+def test_unlike_optimizers_are_refused_with_both_names():
+    parts = [build([f"optimizer={name}"]).parts for name in ("sgd", "adam")]
+    with pytest.raises(StackError, match="adam and sgd"):
+        stack_trials(parts)
