@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ermlab.errors import ConfigError, ShapeError
-from ermlab.objective import CrossEntropy, SquaredError, accuracy
+from ermlab.objective import BatchRows, CrossEntropy, SquaredError, accuracy
 
 PREDICTION = torch.tensor([[1.0, 2.0], [3.0, 5.0]])
 TARGET = torch.tensor([[0.0, 2.0], [1.0, 1.0]])  # errors 1, 0, 2, 4
@@ -58,12 +58,22 @@ def test_accuracy_counts_the_rows_with_the_largest_logit_at_the_label():
         (CrossEntropy(label_smoothing=0.2), torch.tensor([1, 0])),
     ],
 )
-def test_the_slope_is_the_gradient_of_the_loss_of_each_row(loss, target):
+def test_the_written_gradient_is_autograds(loss, target):
     prediction = PREDICTION.double().requires_grad_()
     target = target.double() if target.is_floating_point() else target
     loss(prediction, target).backward()
-    with torch.no_grad():
-        slope = loss.slope(prediction, target, torch.tensor(2.0, dtype=torch.float64))
-        torch.testing.assert_close(slope, prediction.grad)
-        mean = loss.per_row(prediction, target).mean()
-        torch.testing.assert_close(mean, loss(prediction, target))
+    stacked = prediction.detach()[None], target[None]  # K = 1
+    for share in (0.5, torch.full((1, 2), 0.5, dtype=torch.float64)):
+        losses, slope = loss.differentiate(*stacked, BatchRows(share=share, is_real=None))
+        torch.testing.assert_close(slope[0], prediction.grad)
+        torch.testing.assert_close(losses[0], loss(prediction, target).detach())
+
+
+def test_a_row_of_padding_counts_nothing():
+    padded = torch.tensor([[1.0, 0.0]])
+    smooth = CrossEntropy(label_smoothing=0.1)
+    for loss, target in ((SquaredError(outputs="mean"), TARGET), (smooth, torch.tensor([1, 0]))):
+        rows = BatchRows(share=padded, is_real=padded)
+        losses, slope = loss.differentiate(PREDICTION[None], target[None], rows)
+        torch.testing.assert_close(losses[0], loss(PREDICTION[:1], target[:1]))
+        assert not slope[0, 1].any()

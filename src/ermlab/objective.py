@@ -6,6 +6,7 @@ carry `metrics`: a mapping from a name to a callable of the same form.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -23,20 +24,32 @@ class Loss(Protocol):
         ...
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BatchRows:
+    """The rows of K batches that are padded to one length B.
+
+    Args:
+        share: what each row counts in its batch's mean, (K, B): 1 / rows, or 0 for padding; where
+            nothing is padded the number 1 / B.
+        is_real: ones, and zeros for padding, (K, B); None where nothing is padded.
+    """
+
+    share: Tensor | float
+    is_real: Tensor | None
+
+
 class RowLoss(Loss, Protocol):
     """A loss that is a mean over rows and knows its gradient: what a stack with padding needs."""
 
-    def per_row(self, prediction: Tensor, target: Tensor, /) -> Tensor:
-        """Return the loss of each row, (...), from predictions (..., m)."""
-        ...
-
-    def slope(self, prediction: Tensor, target: Tensor, n_rows: Tensor, /) -> Tensor:
-        """Return the gradient of a batch's mean at the prediction, (K, B, m).
+    def differentiate(
+        self, prediction: Tensor, target: Tensor, rows: BatchRows, /
+    ) -> tuple[Tensor, Tensor]:
+        """Return the mean loss of each of K batches, (K,), and its gradient, (K, B, m).
 
         Args:
             prediction: (K, B, m).
             target: (K, B, ...).
-            n_rows: rows of the batch that a row belongs to, (K, B) or (); inf for padding.
+            rows: how many rows of each batch are real.
         """
         ...
 
@@ -59,15 +72,18 @@ class SquaredError:
         loss = F.mse_loss(prediction, target)
         return loss * target[0].numel() if self._outputs == "sum" else loss
 
-    def per_row(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of each row: (..., m), (..., m) -> (...)."""
-        squared = (prediction - target).square_()
-        return squared.sum(-1) if self._outputs == "sum" else squared.mean(-1)
-
-    def slope(self, prediction: Tensor, target: Tensor, n_rows: Tensor) -> Tensor:
-        """Return the gradient of a batch's mean at the prediction (see `RowLoss`)."""
-        n_outputs = 1 if self._outputs == "sum" else prediction.shape[-1]
-        return (prediction - target).mul_((2 / (n_outputs * n_rows))[..., None])
+    def differentiate(
+        self, prediction: Tensor, target: Tensor, rows: BatchRows
+    ) -> tuple[Tensor, Tensor]:
+        """Return the losses of K batches and their gradients (see `RowLoss`)."""
+        scale = 1.0 if self._outputs == "sum" else 1.0 / prediction.shape[-1]
+        error = prediction - target  # (K, B, m)
+        if isinstance(rows.share, float):
+            loss = torch.linalg.vector_norm(error, dim=(1, 2)).square_().mul_(scale * rows.share)
+            return loss, error.mul_(2 * scale * rows.share)
+        squares = torch.linalg.vector_norm(error, dim=2).square_()  # (K, B)
+        loss = squares.mul_(rows.share).sum(1).mul_(scale)
+        return loss, error.mul_((2 * scale * rows.share)[..., None])
 
     def check(self, prediction: Tensor, target: Tensor) -> None:
         """Refuse targets that are class labels, and predictions of another shape.
@@ -106,8 +122,16 @@ class CrossEntropy:
         """Return the loss of a batch, (), from logits (B, C) and labels (B,)."""
         return F.cross_entropy(prediction, target, label_smoothing=self._label_smoothing)
 
-    def per_row(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """Return the loss of each row: (..., C), (...) -> (...)."""
+    def differentiate(
+        self, prediction: Tensor, target: Tensor, rows: BatchRows
+    ) -> tuple[Tensor, Tensor]:
+        """Return the losses of K batches and their gradients (see `RowLoss`)."""
+        loss = self._per_row(prediction, target).mul_(rows.share).sum(1)
+        slope = self._slope(prediction, target)
+        share = rows.share if isinstance(rows.share, float) else rows.share[..., None]
+        return loss, slope.mul_(share)
+
+    def _per_row(self, prediction: Tensor, target: Tensor) -> Tensor:
         n_classes = prediction.shape[-1]
         loss = F.cross_entropy(
             prediction.reshape(-1, n_classes),
@@ -117,13 +141,12 @@ class CrossEntropy:
         )
         return loss.view(target.shape)
 
-    def slope(self, prediction: Tensor, target: Tensor, n_rows: Tensor) -> Tensor:
-        """Return (softmax - target) / rows, the gradient of a batch's mean (see `RowLoss`)."""
+    def _slope(self, prediction: Tensor, target: Tensor) -> Tensor:
         n_classes = prediction.shape[-1]
         smooth = self._label_smoothing
         slope = prediction.softmax(-1).sub_(smooth / n_classes)
         at_label = slope.new_full((), smooth - 1).expand(*target.shape, 1)
-        return slope.scatter_add_(-1, target[..., None], at_label).div_(n_rows[..., None])
+        return slope.scatter_add_(-1, target[..., None], at_label)  # softmax - target
 
     def check(self, prediction: Tensor, target: Tensor) -> None:
         """Refuse targets that are no labels, and logits that do not have a column per class.

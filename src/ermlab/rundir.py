@@ -184,9 +184,7 @@ def replaced(path: Path) -> Iterator[Path]:
     try:
         with storage_errors(path):
             yield temporary
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-            temporary.replace(path)
+            temporary.replace(path)  # whole after a kill; fsync would cost more than a small trial
     except BaseException:
         with suppress(OSError):  # a folder that cannot be written has nothing to remove
             temporary.unlink()

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ermlab.config.fields import allowed_range, is_allowed
@@ -27,10 +27,10 @@ def check_config(config: DictConfig, *, choices: Mapping[str, str | None], is_sw
         ConfigError: for the first key that is unknown, missing, out of range or at odds with
             another one.
     """
-    _check_values_are_there(config)
+    values = _flat_values(_resolve(config), "")
     for path, node in _schema_nodes(config, ""):
         _check_known_keys(node, path)
-        _check_ranges(node, path)
+        _check_ranges(node, path, values)
     _check_batch_size(config)
     _check_sweep(config, choices=choices, is_sweep=is_sweep)
 
@@ -44,8 +44,9 @@ def _schema_nodes(node: DictConfig, path: str) -> Iterator[tuple[str, DictConfig
             yield from _schema_nodes(child, f"{path}{key}.")
 
 
-def _check_values_are_there(config: DictConfig) -> None:
-    missing = sorted(OmegaConf.missing_keys(config))
+def _resolve(config: DictConfig) -> object:
+    """Return plain values; refuse keys without one, and interpolations that lead nowhere."""
+    missing = sorted(_missing(OmegaConf.to_container(config), ""))
     if missing:
         raise ConfigError(
             f"{', '.join(missing)} has no value",
@@ -53,14 +54,35 @@ def _check_values_are_there(config: DictConfig) -> None:
             fix=f"set it on the command line: {missing[0]}=VALUE",
         )
     try:
-        OmegaConf.to_container(config, resolve=True)
+        return OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None) or "the configuration"
         raise ConfigError(
             f"an interpolation cannot be resolved: {str(error).splitlines()[0]}",
             where=str(key),
-            fix="name a key that exists, as in ${data.n_inputs}",
+            fix="name a key that exists, as in ${data.n_inputs}; a data option of your own needs "
+            "n_inputs: null and n_outputs: null, which are found in the data",
         ) from error
+
+
+def _flat_values(value: object, path: str) -> dict[str, object]:
+    """Spread nested mappings over dotted keys; every other value stays as it is."""
+    if not isinstance(value, dict):
+        return {path: value}
+    flat: dict[str, object] = {}
+    for key, inner in value.items():
+        flat |= _flat_values(inner, f"{path}.{key}" if path else str(key))
+    return flat
+
+
+def _missing(value: object, path: str) -> Iterator[str]:
+    """List the keys without a value, but not those that only refer to one."""
+    if value == MISSING:
+        yield path
+    inner = dict(enumerate(value)) if isinstance(value, list) else value
+    if isinstance(inner, dict):
+        for key, each in inner.items():
+            yield from _missing(each, f"{path}.{key}" if path else str(key))
 
 
 def _check_known_keys(node: DictConfig, path: str) -> None:
@@ -74,10 +96,10 @@ def _check_known_keys(node: DictConfig, path: str) -> None:
             )
 
 
-def _check_ranges(node: DictConfig, path: str) -> None:
+def _check_ranges(node: DictConfig, path: str, values: Mapping[str, object]) -> None:
     for field in _fields(node):
-        seen = node[field.name]
-        if isinstance(seen, DictConfig | ListConfig) or is_allowed(field, seen):
+        seen = values.get(f"{path}{field.name}")
+        if is_allowed(field, seen):
             continue
         raise ConfigError(
             f"{path}{field.name} is {seen}, but must be {allowed_range(field)}",

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ermlab.loop.packing import Packing
-from ermlab.objective import RowLoss
+from ermlab.objective import BatchRows, RowLoss
 
 
 class Pointwise(Protocol):
@@ -71,14 +71,13 @@ class ChainEngine:
             for position, sigma in zip(weights, before, strict=True)
         ]
 
-    def differentiate(self, x: Tensor, y: Tensor, n_rows: Tensor) -> Tensor:
+    def differentiate(self, x: Tensor, y: Tensor, rows: BatchRows) -> Tensor:
         """Write the gradient of each model's batch loss; return the losses, (K,)."""
         inputs, sums = [x], []  # x_{l-1} and z_l of each layer, (K, B, n_l)
         for (weight, bias), layer in zip(self._params, self._layers, strict=True):
             sums.append(_affine(inputs[-1], weight, bias))
             inputs.append(layer.activation(sums[-1]))
-        slope = self._loss.slope(inputs[-1], y, n_rows)  # (K, B, m)
-        loss = self._loss.per_row(inputs[-1], y).div_(n_rows).sum(1)  # (K,)
+        loss, slope = self._loss.differentiate(inputs[-1], y, rows)  # (K,), (K, B, m)
         self._propagate(slope, inputs, sums)
         return loss
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from torch import Tensor
 
 from ermlab.loop.packing import Packing
+from ermlab.objective import BatchRows
 
 
 class Engine(Protocol):
@@ -25,14 +26,13 @@ class Engine(Protocol):
         """
         ...
 
-    def differentiate(self, x: Tensor, y: Tensor, n_rows: Tensor) -> Tensor:
+    def differentiate(self, x: Tensor, y: Tensor, rows: BatchRows) -> Tensor:
         """Write the gradient of each model's batch loss.
 
         Args:
             x: inputs, (K, B, ...).
             y: targets, (K, B, ...).
-            n_rows: rows of the batch that a row belongs to, (K, B), inf for a row of padding; or B,
-                (), where no batch is padded.
+            rows: how many rows of each batch are real.
 
         Returns:
             The batch losses before the update, (K,).

@@ -7,16 +7,15 @@ that stops leaves the stack, which is then packed anew, so that the others do no
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ermlab.data.dataset import Split
-from ermlab.loop.batches import IndexArray
 from ermlab.loop.engine import Engine
 from ermlab.loop.learner import Parts
 from ermlab.loop.packing import Packing, select_rows
 from ermlab.loop.single import EVALUATION_ROWS
+from ermlab.loop.stacked_batches import StackedBatches
 from ermlab.optimizer.stacked import RuleSpec, StackedRule
 
 
@@ -32,7 +31,7 @@ class StackedLearner:
     def __init__(self, parts: Sequence[Parts], specs: Sequence[RuleSpec], engine: Engine) -> None:
         self._parts = list(parts)
         self._engine = engine
-        self._source = _Source(self._parts)
+        self._batches = StackedBatches(self._parts)
         self._models = list(range(len(parts)))  # which trial each row of the matrices is
         values = [[p for _, p in each.module.named_parameters()] for each in self._parts]
         self._packing = Packing([[tuple(p.shape) for p in model] for model in values])
@@ -56,8 +55,8 @@ class StackedLearner:
     def advance(self, n_steps: int) -> Tensor:
         """Make updates of the trials still in the stack; return their mean losses, (K,) float64."""
         total = torch.zeros(len(self._models), dtype=torch.float64, device=self._params.device)
-        for x, y, n_rows in self._source.batches(self._models, n_steps):
-            total += self._engine.differentiate(x, y, n_rows)
+        for x, y, rows in self._batches.take(self._models, n_steps):
+            total += self._engine.differentiate(x, y, rows)
             self._rule.step(self._params, self._grads)
         losses = torch.zeros(self.n_trials, dtype=torch.float64)
         losses[self._models] = (total / n_steps).cpu()
@@ -147,59 +146,6 @@ class StackedLearner:
         if model in self._models:
             return self._packing.unpack(self._params, self._models.index(model))
         return self._ended[model]
-
-
-class _Source:
-    """The batches of K trials, put together step by step.
-
-    The train splits stand one behind the other as one tensor, each distinct one once, so that the
-    rows of all trials are fetched by one index.
-    """
-
-    def __init__(self, parts: Sequence[Parts]) -> None:
-        distinct = list({id(each.data): each.data for each in parts}.values())
-        self._x = _join([data.train.x for data in distinct])
-        self._y = _join([data.train.y for data in distinct])
-        starts = np.cumsum([0, *(data.train.n_rows for data in distinct)])
-        position = {id(data): int(start) for data, start in zip(distinct, starts, strict=False)}
-        self._offsets = [position[id(each.data)] for each in parts]
-        self._batches = [_single_batches(each.batches) for each in parts]
-
-    def batches(
-        self, models: Sequence[int], n_steps: int
-    ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield x (K, B, ...), y (K, B, ...) and the rows of each batch (see `Engine`)."""
-        for _ in range(n_steps):
-            drawn = [next(self._batches[model]) for model in models]
-            sizes = [len(rows) for rows in drawn]
-            longest = max(sizes)
-            index = np.zeros((len(models), longest), dtype=np.int64)
-            for row, (model, rows) in enumerate(zip(models, drawn, strict=True)):
-                index[row, : len(rows)] = rows
-                index[row] += self._offsets[model]
-            flat = torch.from_numpy(index.reshape(-1)).to(self._x.device)
-            shape = (len(models), longest)
-            yield (
-                self._x.index_select(0, flat).view(*shape, *self._x.shape[1:]),
-                self._y.index_select(0, flat).view(*shape, *self._y.shape[1:]),
-                self._n_rows(sizes, longest),
-            )
-
-    def _n_rows(self, sizes: Sequence[int], longest: int) -> Tensor:
-        if min(sizes) == longest:
-            return self._x.new_tensor(longest)
-        size = self._x.new_tensor(sizes)[:, None]  # (K, 1)
-        is_row = torch.arange(longest, device=size.device) < size  # (K, B)
-        return torch.where(is_row, size, torch.inf)
-
-
-def _join(tensors: Sequence[Tensor]) -> Tensor:
-    return tensors[0] if len(tensors) == 1 else torch.cat(list(tensors))  # (Q1 + Q2 + ..., ...)
-
-
-def _single_batches(blocks: Iterator[IndexArray]) -> Iterator[IndexArray]:
-    for block in blocks:
-        yield from block
 
 
 def _split(parts: Parts, name: str) -> Split:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
 from ermlab.loop.packing import Packing
-from ermlab.objective import Loss
+from ermlab.objective import BatchRows, Loss
 
 
 class VmapEngine:
@@ -38,9 +38,11 @@ class VmapEngine:
         self._params, self._grads = packing.layers(params), packing.layers(grads)
         self._bound = self._stack_buffers(models)
 
-    def differentiate(self, x: Tensor, y: Tensor, n_rows: Tensor) -> Tensor:
+    def differentiate(self, x: Tensor, y: Tensor, rows: BatchRows) -> Tensor:
         """Write the gradient of each model's batch loss; return the losses, (K,)."""
-        assert n_rows.ndim == 0, "the planner puts equal batches into a stack of foreign modules"
+        assert rows.is_real is None, (
+            "the planner puts equal batches into a stack of foreign modules"
+        )
         self._module.train()
         named = dict(zip(self._names, self._params, strict=True))
         grads, losses = self._step(named, self._bound, x, y)

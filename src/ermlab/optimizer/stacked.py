@@ -86,6 +86,8 @@ class StackedRule:
         self.states = [torch.zeros_like(like) for _ in range(n_states)]
         self._steps = [torch.zeros((), device=like.device) for _ in specs]
         self._is_first = True
+        self._rows: list[list[Tensor]] = []  # what the kernels take of each row
+        self._bound: Tensor | None = None  # the parameters that these were taken from
         self.updates_rows = like.device.type == "cpu"
 
     def select(self, rows: Sequence[int], states: Sequence[Tensor]) -> None:
@@ -93,27 +95,39 @@ class StackedRule:
         self._numbers = [self._numbers[row] for row in rows]
         self._steps = [self._steps[row] for row in rows]
         self.states = list(states)
+        self._bound = None
 
     def step(self, params: Tensor, grads: Tensor) -> None:
-        """Update the parameters (K, P) in place from their gradients (K, P)."""
+        """Update the parameters (K, P) in place from their gradients (K, P).
+
+        Both are the same two matrices at each step, until `select`.
+        """
         if self.updates_rows:
+            self._bind_rows(params, grads)
             update = self._step_sgd_row if self.kind == "sgd" else self._step_adam_row
             for row in range(len(params)):
-                update(params, grads, row)
+                update(row)
         elif self.kind == "sgd":
             self._step_sgd(params, grads)
         else:
             self._step_adam(params, grads)
         self._is_first = False
 
-    def _step_adam_row(self, params: Tensor, grads: Tensor, row: int) -> None:
+    def _bind_rows(self, params: Tensor, grads: Tensor) -> None:
+        if self._bound is not params:
+            matrices = [params, grads, *self.states]
+            self._rows = [list(parts) for parts in zip(*map(torch.unbind, matrices), strict=True)]
+            self._bound = params
+
+    def _step_adam_row(self, row: int) -> None:
         kernel = torch._fused_adam_ if self.kind == "adam" else torch._fused_adamw_
         self._steps[row].add_(1)
+        params, grads, mean, square = self._rows[row]
         kernel(
-            [params[row]],
-            [grads[row]],
-            [self.states[0][row]],
-            [self.states[1][row]],
+            [params],
+            [grads],
+            [mean],
+            [square],
             [],
             [self._steps[row]],
             **self._numbers[row],
@@ -121,12 +135,13 @@ class StackedRule:
             maximize=False,
         )
 
-    def _step_sgd_row(self, params: Tensor, grads: Tensor, row: int) -> None:
+    def _step_sgd_row(self, row: int) -> None:
         numbers = self._numbers[row]
+        params, grads, held = self._rows[row]
         torch._fused_sgd_(
-            [params[row]],
-            [grads[row]],
-            [self.states[0][row]] if numbers["momentum"] else [],
+            [params],
+            [grads],
+            [held] if numbers["momentum"] else [],
             **numbers,
             dampening=0.0,
             maximize=False,

@@ -45,15 +45,21 @@ class Trial:
     device: torch.device
 
 
-def build_trial(config: DictConfig, *, allow: Sequence[str]) -> Trial:
+DataCache = dict[str, DataSet]
+
+
+def build_trial(
+    config: DictConfig, *, allow: Sequence[str], cache: DataCache | None = None
+) -> Trial:
     """Make everything that one trial needs.
 
-    The sizes that the data turn out to have are filled into the configuration, so that the model's
-    interpolations of `data.n_inputs` and `data.n_outputs` find them.
+    The sizes that the data turn out to have are filled into the configuration, where the model's
+    interpolations of `data.n_inputs` and `data.n_outputs` find them; then all are resolved.
 
     Args:
-        config: the checked configuration; `data.n_inputs` and `data.n_outputs` may change.
+        config: the checked configuration; resolved in place.
         allow: patterns of the targets that may be called.
+        cache: data sets made before; trials of one data configuration then share its tensors.
 
     Raises:
         ErmlabError: a value, file or shape of the user's does not fit.
@@ -61,7 +67,15 @@ def build_trial(config: DictConfig, *, allow: Sequence[str]) -> Trial:
     device = choose_device(config.device)
     dtype = choose_dtype(config.dtype, device)
     plan: Plan = make(config.loop, key="loop", allow=allow)
-    data = build_data(config, plan=plan, dtype=dtype, device=device, allow=allow)
+    cache = {} if cache is None else cache
+    key = f"{OmegaConf.to_yaml(config.data, resolve=True)} {plan.partition} {dtype} {device}"
+    if key not in cache:
+        cache[key] = build_data(config, plan=plan, dtype=dtype, device=device, allow=allow)
+    data = cache[key]
+    with open_dict(config.data):
+        config.data.n_inputs, config.data.n_outputs = data.n_inputs, data.n_outputs
+    OmegaConf.resolve(config)  # once: each interpolation is parsed anew whenever it is read
+    _check_splits(plan, data)
     loss: Loss = make(config.loss, key="loss", allow=allow)
     with seeded(config.seed, "init"), default_dtype(dtype):
         module = _check_module(make(config.model, key="model", allow=allow))
@@ -111,7 +125,7 @@ def build_data(
         returned = make(arguments, key="data", allow=allow)
     where = f"data ({node['_target_']})"
     x, y = unpack_pair(returned, where=where)
-    data = make_dataset(
+    return make_dataset(
         x,
         y,
         sizes={name: node.get(f"n_{name}", share) for name, share in DEFAULT_SHARES.items()},
@@ -124,10 +138,6 @@ def build_data(
         n_inputs=node.get("n_inputs"),
         n_outputs=node.get("n_outputs"),
     )
-    with open_dict(node):
-        node.n_inputs, node.n_outputs = data.n_inputs, data.n_outputs
-    _check_splits(plan, data)
-    return data
 
 
 def find_metrics(loss: Loss) -> Mapping[str, Metric]:

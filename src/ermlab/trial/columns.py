@@ -24,3 +24,9 @@ def flatten_config(config: DictConfig, choices: Mapping[str, str | None]) -> dic
     container = OmegaConf.to_container(config, resolve=True)
     assert isinstance(container, dict), "a configuration is a mapping"
     return {**columns, **flat_columns(container)}
+
+
+def flatten_choices(config: DictConfig, choices: Mapping[str, str | None]) -> dict[str, Any]:
+    """Return what is known of a run whose configuration may be wrong: its options and its seed."""
+    chosen = {group: choice for group, choice in choices.items() if not group.startswith("hydra")}
+    return {**chosen, "seed": config.get("seed")}

@@ -10,6 +10,7 @@ from ermlab.loop.engine import Engine
 from ermlab.loop.learner import Parts
 from ermlab.loop.stacked import StackedLearner
 from ermlab.optimizer.stacked import RuleSpec, read_rule
+from ermlab.trial.obstacle import find_obstacle
 
 
 def stack_trials(parts: Sequence[Parts]) -> StackedLearner:
@@ -21,6 +22,13 @@ def stack_trials(parts: Sequence[Parts]) -> StackedLearner:
     Raises:
         StackError: they do not run the same program, or one cannot be stacked at all.
     """
+    shapes = {str([p.ndim for p in each.module.parameters()]) for each in parts}
+    if len({type(each.module) for each in parts}) > 1 or len(shapes) > 1:
+        raise StackError(
+            "the trials cannot train in one stack: their models differ in class or depth",
+            where="model",
+            fix="give each model a stack of its own",
+        )
     specs = [_spec(each) for each in parts]
     kinds = sorted({spec.kind for spec in specs})
     if len(kinds) > 1:
@@ -35,8 +43,15 @@ def stack_trials(parts: Sequence[Parts]) -> StackedLearner:
 def make_engine(parts: Sequence[Parts]) -> Engine:
     """Choose the program: written out for chains with a loss that knows its slope, else vmap."""
     layers = [_layers(each.module) for each in parts]
-    if layers[0] is not None and hasattr(parts[0].loss, "slope"):
+    if layers[0] is not None and hasattr(parts[0].loss, "differentiate") and _is_trained(parts):
         return ChainEngine(layers[0], parts[0].loss)  # type: ignore[arg-type]  # has the methods
+    obstacle = find_obstacle(parts)
+    if obstacle is not None:
+        raise StackError(
+            f"{type(parts[0].module).__name__} cannot be stacked: {obstacle}",
+            where="model",
+            fix="set hydra.launcher.on_unstackable=single to train such trials one by one",
+        )
     from ermlab.loop.vmapped import VmapEngine  # imports torch._dynamo, which takes seconds
 
     return VmapEngine([each.module for each in parts], parts[0].loss)
@@ -48,9 +63,13 @@ def _spec(parts: Parts) -> RuleSpec:
         raise StackError(
             f"a trial cannot be stacked: {spec}",
             where="optimizer",
-            fix="set on_unstackable=single, or choose sgd, momentum, adam or adamw",
+            fix="set hydra.launcher.on_unstackable=single, or choose sgd, momentum, adam or adamw",
         )
     return spec
+
+
+def _is_trained(parts: Sequence[Parts]) -> bool:
+    return all(p.requires_grad for each in parts for p in each.module.parameters())
 
 
 def _layers(module: nn.Module) -> list[Layer] | None:

@@ -5,6 +5,7 @@ adds may be called; everything else is refused, and the message says how to allo
 """
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from ermlab.errors import ErmlabError, TargetError
+from ermlab.errors import TargetError
 
 DEFAULT_ALLOW = ("ermlab.*", "torch.nn.*", "torch.optim.*")
 ALLOW_VARIABLE = "ERMLAB_ALLOW"
@@ -26,9 +27,20 @@ def allowed_targets(extra: Sequence[str] = ()) -> tuple[str, ...]:
 
     Returns:
         All patterns; those of the shell come from the variable ERMLAB_ALLOW, separated by commas.
+
+    Raises:
+        TargetError: a pattern is neither a full name nor a package followed by `.*`.
     """
-    shell = os.environ.get(ALLOW_VARIABLE, "").replace(":", ",").split(",")
-    return (*DEFAULT_ALLOW, *extra, *(pattern.strip() for pattern in shell if pattern.strip()))
+    words = os.environ.get(ALLOW_VARIABLE, "").replace(":", ",").split(",")
+    shell = [word.strip() for word in words if word.strip()]
+    for pattern in (*extra, *shell):
+        if not pattern.removesuffix(".*") or "*" in pattern.removesuffix(".*"):
+            raise TargetError(
+                f"{pattern!r} is no pattern of targets",
+                where=ALLOW_VARIABLE if pattern in shell else "allow",
+                fix='write a full name, "my_pkg.nets.MyNet", or a package with `.*`, "my_pkg.*"',
+            )
+    return (*DEFAULT_ALLOW, *extra, *shell)
 
 
 def make(node: DictConfig, *args: Any, key: str, allow: Sequence[str]) -> Any:
@@ -45,10 +57,41 @@ def make(node: DictConfig, *args: Any, key: str, allow: Sequence[str]) -> Any:
         Exception: what the target itself raises, unchanged.
     """
     check_targets(node, key=key, allow=allow)
+    ours = _find_ours(node)
+    if ours is not None:
+        return ours(*args, **_arguments(node))
     try:
         return instantiate(node, *args, _execution_whitelist_=list(allow), _convert_="all")
     except InstantiationException as error:
-        raise _explain(error, node, key) from error.__cause__
+        raise _explain(error, key) from error
+    except TypeError as error:
+        if _is_in_target(error):
+            raise
+        keys = ", ".join(str(k) for k in node if k != "_target_") or "no keys"
+        raise TargetError(
+            f"{node['_target_']} does not take what {key} gives it: {error}",
+            where=key,
+            fix=f"match the keys of {key} ({keys}) to the arguments of {node['_target_']}",
+        ) from error
+
+
+def _find_ours(node: DictConfig) -> Any:
+    """Find a class of ours with a schema, which needs none of Hydra's copies; or None."""
+    target = str(node["_target_"])
+    if not target.startswith("ermlab.") or OmegaConf.get_type(node) in (None, dict):
+        return None
+    try:
+        found = get_object(target)
+    except Exception:  # noqa: BLE001  # Hydra says in its own words what is wrong
+        return None
+    # Not what a module of ours imports: ermlab.trial.files.os.remove is no target of ours.
+    return found if str(getattr(found, "__module__", "")).startswith("ermlab.") else None
+
+
+def _arguments(node: DictConfig) -> dict[str, Any]:
+    values = OmegaConf.to_container(node, resolve=True)
+    assert isinstance(values, dict), "a node with a schema is a mapping"
+    return {str(key): value for key, value in values.items() if key != "_target_"}
 
 
 def find_callable(node: DictConfig, *, key: str, allow: Sequence[str]) -> Any:
@@ -106,28 +149,28 @@ def _targets(value: object, path: str) -> Iterator[tuple[str, object]]:
             yield from _targets(inner, f"{path}.{key}")
 
 
-def _explain(error: InstantiationException, node: DictConfig, key: str) -> BaseException:
-    target, cause = node["_target_"], error.__cause__
-    if isinstance(cause, ErmlabError):
-        return cause
-    if cause is None or (
-        isinstance(cause, ImportError | AttributeError) and "locating" in str(error)
-    ):
-        return _not_found(target, key, cause or error)
-    if isinstance(cause, TypeError) and "argument" in str(cause):
-        keys = ", ".join(str(k) for k in node if k != "_target_") or "no keys"
-        return TargetError(
-            f"{target} does not take what {key} gives it: {cause}",
-            where=key,
-            fix=f"match the keys of {key} ({keys}) to the arguments of {target}",
-        )
-    return cause
+def _explain(error: InstantiationException, key: str) -> TargetError:
+    told = " ".join(str(error).split())
+    if (located := re.match(r"Error locating target '([^']*)'", told)) and error.__cause__:
+        return _not_found(located[1], key, error.__cause__)
+    return TargetError(
+        f"{key} asks for a call that is not allowed: {told}",
+        where=key,
+        fix="name the class or function by the module that defines it, not by one that imports it",
+    )
+
+
+def _is_in_target(error: TypeError) -> bool:
+    # Arguments that do not fit fail in Hydra's call; anything later, in a line of the target.
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is None or not trace.tb_frame.f_globals["__name__"].startswith("hydra.")
 
 
 def _not_found(target: str, key: str, cause: BaseException) -> TargetError:
-    reason = str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
     return TargetError(
-        f"{key}._target_ is {target!r}, which cannot be imported: {reason}",
+        f"{key}._target_ is {target!r}, which cannot be imported: {' '.join(str(cause).split())}",
         where=f"{key}._target_",
         fix="check the spelling; install the package, or start with `python -m ermlab` in the "
         "folder that holds the module",

@@ -1,0 +1,147 @@
+"""The files of trials that train together: histories, weights and summaries, one folder each."""
+
+import os
+import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save
+
+from ermlab import rundir
+from ermlab.errors import ErmlabError, describe_error
+from ermlab.loop.learner import Learner
+from ermlab.loop.loop import Check, Outcome
+from ermlab.trial.build import Trial
+from ermlab.trial.provenance import find_git_sha, find_versions
+
+WEIGHTS = {"best": rundir.BEST, "last": rundir.LAST}
+
+
+class RunFiles:
+    """What K trials write while they train. Use as a context manager.
+
+    Args:
+        run_dirs: an existing folder for each trial.
+    """
+
+    def __init__(self, run_dirs: Sequence[Path]) -> None:
+        self._run_dirs = list(run_dirs)
+        self._open = ExitStack()
+        self._histories: list[rundir.HistoryWriter] = []
+
+    def __enter__(self) -> "RunFiles":
+        for run_dir in self._run_dirs:
+            self._histories.append(self._open.enter_context(rundir.HistoryWriter(run_dir)))
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._open.__exit__(*error)
+
+    def record(self, check: Check) -> None:
+        """Append a row to the history of each trial that is due."""
+        for trial in check.due.nonzero().flatten().tolist():
+            self._histories[trial].append(_row(check, trial))
+
+    def store(self, name: str, learner: Learner) -> None:
+        """Write the present weights of each trial as "best" or "last"."""
+        for trial, run_dir in enumerate(self._run_dirs):
+            weights = learner.weights(trial).items()
+            content = save({key: value.cpu().contiguous() for key, value in weights})
+            rundir.write_bytes(run_dir / WEIGHTS[name], content)
+
+
+def write_standardization(trial: Trial, run_dir: Path) -> None:
+    """Write what was done to the rows, if anything was, so that new rows can be treated alike."""
+    standardizer = trial.parts.data.standardizer
+    if standardizer is not None:
+        rundir.write_json(run_dir / rundir.STANDARDIZATION, standardizer.to_dict())
+
+
+def write_outcome(
+    run_dir: Path,
+    trial: Trial,
+    outcome: Outcome,
+    columns: Mapping[str, Any],
+    *,
+    wall_s: float,
+    stack_size: int,
+) -> dict[str, Any]:
+    """Write the summary of a trial that ended, and return its columns.
+
+    Args:
+        run_dir: its folder.
+        trial: what was trained.
+        outcome: how it ended.
+        columns: its configuration (see `flatten_config`).
+        wall_s: seconds it took; in a stack, its share of them.
+        stack_size: K, trials that were trained together.
+    """
+    summary = {
+        "status": outcome.status,
+        "wall_s": round(wall_s, 6),
+        **_losses(outcome),
+        "n_parameters": trial.n_parameters,
+        **columns,
+        "device": trial.device.type,
+        "stack_size": stack_size,
+        "error": None,
+        **_provenance(),
+    }
+    rundir.write_summary(run_dir, summary)
+    return summary
+
+
+def write_failure(
+    run_dir: Path, columns: Mapping[str, Any], error: Exception, *, wall_s: float
+) -> ErmlabError | None:
+    """Leave a row with status `failed`, and the traceback beside it.
+
+    Returns:
+        None, or what hindered the writing: then the folder stays unfinished.
+    """
+    summary = {
+        "status": "failed",
+        "wall_s": round(wall_s, 6),
+        **columns,
+        "stack_size": 1,
+        "error": describe_error(error),
+        **_provenance(),
+    }
+    try:
+        rundir.write_whole(run_dir / rundir.TRACEBACK, "".join(traceback.format_exception(error)))
+        rundir.write_summary(run_dir, summary)
+    except ErmlabError as unwritten:
+        return unwritten
+    return None
+
+
+def _row(check: Check, trial: int) -> dict[str, float]:
+    values = {name: float(value[trial]) for name, value in check.values.items()}
+    epoch = round(float(check.epoch[trial]), 6)
+    return {"step": check.step, "epoch": epoch, **values, "wall_s": round(check.wall_s, 6)}
+
+
+def _losses(outcome: Outcome) -> dict[str, Any]:
+    values = dict(outcome.values)
+    head = ("train_loss", "valid_loss", "test_loss", "test_loss_last")
+    losses: dict[str, Any] = {name: values.pop(name, None) for name in head}
+    test, train = losses["test_loss"], losses["train_loss"]
+    gap = None if test is None or train is None else test - train
+    return {
+        **losses,
+        "generalization_gap": gap,
+        **values,
+        "best_step": outcome.best_step,
+        "steps": outcome.steps,
+        "epochs": round(outcome.epochs, 6),
+    }
+
+
+def _provenance() -> dict[str, Any]:
+    return {
+        "git_sha": find_git_sha(os.getcwd()),  # noqa: PTH109  # a cache key, so a plain string
+        **find_versions(),
+        "format": rundir.FORMAT,
+    }
