@@ -42,7 +42,7 @@ def test_a_summary_is_replaced_and_leaves_nothing_else(tmp_path: Path) -> None:
 def test_a_process_killed_while_writing_leaves_no_torn_summary(tmp_path: Path) -> None:
     code = (
         "import os, sys; from pathlib import Path; from ermlab import rundir\n"
-        "Path.replace = lambda *_: os.kill(os.getpid(), 9)\n"  # all is written, the rename is to come
+        "Path.replace = lambda *_: os.kill(os.getpid(), 9)\n"  # all but the rename
         "rundir.write_summary(Path(sys.argv[1]), {'seed': 2, 'format': 1})"
     )
     rundir.write_summary(tmp_path, {"seed": 1, "format": 1})

@@ -55,7 +55,7 @@ TABLE = {
         LAYER_0 | LAYER_1 | {"loop"},
         "hydra.utils hydra.errors omegaconf torch numpy safetensors",
     ),
-    "sweep": row(LAYER_0 | {"config", "trial"}, "optuna"),
+    "sweep": row(LAYER_0 | {"config", "trial"}, "optuna hydra omegaconf rich joblib"),
     "results": row(
         LAYER_0,
         # omegaconf and yaml read .hydra/config.yaml; the others are tables, plots and statistics.

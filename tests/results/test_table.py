@@ -153,7 +153,7 @@ def test_a_failed_write_leaves_the_old_file(
         raise OSError(28, os.strerror(28))
 
     (tmp_path / "out.csv").write_text("old")
-    monkeypatch.setattr(os, "fsync", fail)
+    monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(RunDirError, match="No space left"):
         write_table(runs, "csv", output=tmp_path / "out.csv")
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == {"out.csv": "old"}

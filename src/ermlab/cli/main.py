@@ -4,6 +4,8 @@ A first word without `=` is a command; everything else goes to Hydra. Nothing he
 before a command needs it, so that help and completion are quick.
 """
 
+import atexit
+import gc
 import logging
 import os
 import sys
@@ -34,6 +36,8 @@ def main(allow: Sequence[str] = ()) -> None:
     Raises:
         SystemExit: always at the end of a command, or with a code that is not 0 after an error.
     """
+    # Or the end of Python would search torch's modules for reference cycles, for half a second.
+    atexit.register(gc.freeze)
     words = sys.argv[1:]
     if words and is_command(words[0]):
         guard(lambda: _run_command(words))

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from hydra.errors import HydraException
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from ermlab.errors import ConfigError, ErmlabError, name_known
 from ermlab.rundir import storage_error
@@ -39,10 +39,14 @@ def explain(error: BaseException) -> ErmlabError | None:
     for link in _chain(error):
         if isinstance(link, OmegaConfBaseException):
             return _explain_key(link, str(error))
+    modules = _modules(error)
     if isinstance(error, HydraException):
         return _explain_composition(str(error))
-    if isinstance(error, OSError) and error.filename is not None:
-        return storage_error(error, error.filename)
+    if "ermlab.trial.run" not in modules:  # an error of Hydra's, not of the user's code in a trial
+        if isinstance(error, ValueError) and modules and modules[-1].startswith("hydra."):
+            return _explain_composition(str(error))
+        if isinstance(error, OSError) and error.filename is not None:
+            return storage_error(error, error.filename)
     if is_out_of_memory(error):
         return ConfigError(
             f"there is not enough memory: {str(error).strip().splitlines()[0]}",
@@ -62,15 +66,29 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:  # a cause may lead back to itself
+        seen.add(id(error))
         yield error
         error = error.__cause__
+
+
+def _modules(error: BaseException) -> list[str]:
+    """List the modules that an error came through, the one that raised it last."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return [frame.f_globals.get("__name__", "") for frame, _ in frames]
 
 
 def _explain_key(error: OmegaConfBaseException, told: str) -> ConfigError:
     """Tell of a key that is unknown, or a value of the wrong type, while composing."""
     key = error.full_key or str(error.key or "the configuration")
     first = str(error).splitlines()[0]
+    if isinstance(error, InterpolationResolutionError):
+        return ConfigError(
+            f"{key} has an interpolation that cannot be resolved: {first}",
+            where=_origin(told) or key,
+            fix="name a key that exists, as in ${data.n_inputs}",
+        )
     parent = error.parent_node
     known = [str(k) for k in parent] if isinstance(parent, DictConfig) else []
     if error.key is not None and str(error.key) not in known and known:

@@ -1,0 +1,1 @@
+"""Many trials: which of them train together, and how a sweep is carried out."""

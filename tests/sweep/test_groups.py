@@ -1,0 +1,128 @@
+"""Which trials share a stack, and why others do not."""
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ermlab.config.store import find_conf_dir, register_schemas
+from ermlab.sweep.cost import Work, cost_of_stack
+from ermlab.sweep.groups import plan_groups
+
+LIMITS = {"max_trials": 16, "max_bytes": 8_000_000}
+
+
+def compose_all(*jobs):
+    register_schemas()
+    with initialize_config_dir(str(find_conf_dir())):
+        return [compose("config", overrides=list(job)) for job in jobs]
+
+
+def plan(*jobs, **limits):
+    configs = compose_all(*jobs)
+    return plan_groups(configs, [{}] * len(configs), **{**LIMITS, **limits})
+
+
+def members(groups):
+    return sorted(sorted(group.members) for group in groups)
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        ["seed=5"],
+        ["optimizer.lr=0.5"],
+        ["optimizer.beta1=0.5"],
+        ["optimizer.weight_decay=0.1"],
+        ["model.hidden_units=99"],
+        ["loop.batch_size=49"],
+        ["loop.epochs=19"],
+        ["loop.patience=3"],
+    ],
+    ids=lambda job: job[0],
+)
+def test_trials_that_differ_in_what_a_stack_holds_apart_share_one(job):
+    assert members(plan([], job)) == [[0, 1]]
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        ["model=mlp"],
+        ["model.bias=true"],
+        ["model.activation=tanh"],
+        ["optimizer=sgd"],
+        ["loop=testing"],
+        ["dtype=float64"],
+        ["data.n_train=900"],
+        ["loss.outputs=sum"],
+        ["loop.partition=in_order"],
+    ],
+    ids=lambda job: job[0],
+)
+def test_trials_that_run_another_program_do_not_share_a_stack(job):
+    assert members(plan([], job)) == [[0], [1]]
+
+
+def test_an_optimizer_without_stacked_form_is_told_as_the_reason():
+    configs = compose_all([], [])
+    for config in configs:
+        config.optimizer = {"_target_": "torch.optim.RMSprop", "lr": 0.1}
+    groups = plan_groups(configs, [{}, {}], **LIMITS)
+    assert [group.members for group in groups] == [[0], [1]]
+    assert all("torch.optim.RMSprop has no stacked form" in group.reason for group in groups)
+
+
+def test_a_foreign_module_is_not_stacked_across_batch_sizes():
+    configs = compose_all([], ["loop.batch_size=20"], [])
+    for config in configs:
+        config.model = {"_target_": "torch.nn.Linear", "in_features": 100, "out_features": 100}
+    assert members(plan_groups(configs, [{}] * 3, **LIMITS)) == [[0, 2], [1]]
+
+
+def test_a_stack_has_no_more_trials_than_it_may():
+    groups = plan(*[[f"seed={seed}"] for seed in range(10)], max_trials=4)
+    assert max(len(group.members) for group in groups) == 4
+
+
+def test_a_stack_takes_no_more_memory_than_it_may():
+    # 20,000 parameters in float32, with gradients and two states: 320 kB each.
+    groups = plan(*[[f"seed={seed}"] for seed in range(10)], max_bytes=1_000_000)
+    assert max(len(group.members) for group in groups) == 3
+
+
+def test_wide_and_narrow_networks_are_kept_apart():
+    widths = [8, 9, 10, 11, 250, 251, 252, 253]
+    groups = plan(*[[f"model.hidden_units={width}"] for width in widths])
+    assert all(max(group.members) < 4 or min(group.members) >= 4 for group in groups)
+
+
+WORK = st.builds(
+    Work,
+    n_params=st.integers(1, 100_000),
+    batch_size=st.integers(1, 500),
+    n_steps=st.integers(1, 5000),
+    item_bytes=st.just(4),
+)
+
+
+@given(trials=st.lists(WORK, min_size=1, max_size=8))
+def test_a_stack_costs_more_with_a_trial_more(trials):
+    assert cost_of_stack(trials) < cost_of_stack([*trials, trials[0]])
+
+
+@given(seed=st.integers(0, 1000))
+def test_every_trial_is_in_exactly_one_group_and_no_plan_costs_more_than_none(seed):
+    rng = np.random.default_rng(seed)
+    (base,) = compose_all([])
+    configs = []
+    for _ in range(12):
+        config = base.copy()
+        config.model.hidden_units = int(rng.integers(3, 257))
+        config.loop.batch_size = int(rng.integers(5, 201))
+        configs.append(config)
+    groups = plan_groups(configs, [{}] * 12, **LIMITS)
+    alone = plan_groups(configs, [{}] * 12, max_trials=1, max_bytes=8_000_000)
+    assert sorted(member for group in groups for member in group.members) == list(range(12))
+    assert sum(g.cost_s for g in groups) <= sum(g.cost_s for g in alone) * (1 + 1e-9)
