@@ -54,7 +54,7 @@ class Progress:
     def _draw(self, done: int, n_steps: int) -> None:
         if self._bar is None:
             self._bar = _make_bar()
-            self._bar.add_task("training", total=n_steps)
+            self._bar.add_task("training", total=n_steps, loss="")
             self._bar.start()
         task = self._bar.task_ids[0]
         self._bar.update(task, completed=done, loss=f"{self._best:.4g}", refresh=True)

@@ -1,0 +1,116 @@
+"""The command line as it is typed: what it prints, imports and returns."""
+
+import subprocess
+import sys
+
+import pytest
+
+from ermlab.cli.main import is_command
+from ermlab.results.load import load_runs
+
+HEAVY = ["torch", "pandas", "matplotlib", "optuna"]
+SHORT = ["loop.epochs=1", "plot=false"]
+
+MISTAKES = {
+    "misspelt key": (["optimizer.lrr=1"], ["there is no key optimizer.lrr", "weight_decay"]),
+    "wrong type": (["optimizer.lr=abc"], ["optimizer.lr", "'abc'"]),
+    "out of range": (["optimizer.lr=-1"], ["optimizer.lr is -1.0, but must be > 0"]),
+    "not a number": (["optimizer.lr=nan"], ["optimizer.lr is nan"]),
+    "unknown by plus": (["+optimizer.foo=1"], ["optimizer.foo", "weight_decay"]),
+    "unknown option": (["model=foo"], ["there is no model=foo", "two_layer"]),
+    "unknown experiment": (["experiment=foo"], ["main_epochs_nn"]),
+    "unknown top key": (["foo=1"], ["there is no key foo", "seed"]),
+    "batch too large": (["loop.batch_size=5000"], ["5000", "1000"]),
+    "splits that do not fit": (
+        ["data=diabetes", "data.n_train=400", "data.n_test=100"],
+        ["442 rows", "n_train=400"],
+    ),
+    "labels and squared error": (["data=digits"], ["loss=cross_entropy"]),
+    "sweep without -m": (["sweeps=step_size"], ["ermlab -m sweeps=step_size"]),
+    "missing file": (["data=table", "data.path=no.csv", "data.targets=[y]"], ["no.csv"]),
+    "target not allowed": (["model._target_=os.system"], ["ERMLAB_ALLOW='os.*'", "allow="]),
+    "unknown command": (["resulst"], ["there is no command 'resulst'", "results"]),
+    "folder without runs": (["results", "."], ["no run directory"]),
+    "missing config folder": (["--config-dir", "nowhere"], ["nowhere"]),
+    "unreadable override": (["optimizer=["], ["optimizer=["]),
+    "too much memory": (["data.n_inputs=1000000", "data.n_outputs=1000000"], ["memory"]),
+}
+
+
+@pytest.mark.parametrize("words", MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_gets_one_message_with_what_where_and_fix(words, ermlab_cli, tmp_path):
+    typed, told = words
+    done = ermlab_cli(*typed, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("  where: ") == done.stderr.count("  fix:   ") == 1
+    assert all(part in done.stderr for part in told), done.stderr
+    assert "schema_" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--cfg", "job"], ["results", "--help"]])
+def test_help_imports_nothing_heavy(words, tmp_path):
+    code = (
+        "import sys; from ermlab.cli.main import main\n"
+        f"sys.argv = ['ermlab', *{words!r}]\n"
+        "try:\n    main()\nexcept SystemExit: pass\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip().splitlines()[-1] == "[]"
+
+
+def test_a_run_imports_no_compiler_of_torch(tmp_path):
+    code = (
+        "import sys; from ermlab.cli.main import main\n"
+        f"sys.argv = ['ermlab', *{SHORT!r}]; main()\n"
+        "print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip().splitlines()[-1] == "False"
+
+
+@pytest.mark.parametrize("words", [SHORT, ["-m", "seed=0,1", *SHORT], ["loop.epochs=1"]])
+def test_normal_use_prints_no_warning(words, ermlab_cli, tmp_path):
+    done = ermlab_cli(*words, cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stderr == ""
+
+
+def test_the_run_directory_is_where_it_was_asked_for(ermlab_cli, tmp_path):
+    done = ermlab_cli("hydra.run.dir=here", *SHORT, cwd=tmp_path)
+    assert "run directory: " in done.stdout
+    assert list(load_runs(tmp_path / "here")["status"]) == ["completed"]
+
+
+def test_hydra_full_error_shows_the_traceback_of_a_mistake(ermlab_cli, tmp_path):
+    done = ermlab_cli("optimizer.lr=-1", cwd=tmp_path, env={"HYDRA_FULL_ERROR": "1"})
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def test_a_wrong_configuration_leaves_a_failed_row(ermlab_cli, tmp_path):
+    ermlab_cli("optimizer.lr=-1", "hydra.run.dir=here", cwd=tmp_path)
+    row = load_runs(tmp_path).iloc[0]
+    assert row["status"] == "failed"
+    assert row["error"] == "ConfigError: optimizer.lr is -1.0, but must be > 0"
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("results", True), ("a=b", False), ("-m", False), ("~data", False), ("+a", False)],
+)
+def test_a_first_word_without_equals_sign_is_a_command(word, expected):
+    assert is_command(word) is expected
+
+
+def test_completion_knows_the_options_of_a_group(ermlab_cli, tmp_path):
+    done = ermlab_cli(
+        "-sc", "query=bash", cwd=tmp_path,
+        env={"COMP_LINE": "ermlab model=", "COMP_POINT": "13", "COMP_CWORD": "1"},
+    )  # fmt: skip
+    assert "model=two_layer" in done.stdout.split()
