@@ -27,6 +27,13 @@ TORCH_LINEAR = {
     "out_features": "${data.n_outputs}",
 }
 
+SIZED = {"_target_": "my_parts.counted", "n_train": 20, "n_valid": 0, "n_test": 0}
+DROPOUT = {
+    "_target_": "my_parts.sequential",
+    "_args_": [TORCH_LINEAR, {"_target_": "torch.nn.Dropout", "p": 0.5}],
+}
+LAZY = {"_target_": "torch.nn.LazyLinear", "out_features": "${data.n_outputs}"}
+
 
 @pytest.fixture
 def train(tmp_path, monkeypatch):
@@ -105,18 +112,13 @@ def test_an_optimizer_of_torch_lowers_the_training_loss(train):
 def test_an_optimizer_that_needs_a_closure_finds_the_least_squares(train):
     optimizer = {"_target_": "torch.optim.LBFGS", "line_search_fn": "strong_wolfe"}
     steps = ["loop=simple", "loop.steps=5", "loop.batch_size=20", "dtype=float64"]
-    summary = train(
-        "data.n_train=20", *steps, data={**SIZED}, model=TORCH_LINEAR, optimizer=optimizer
-    )
+    summary = train("data.n_train=20", *steps, data=SIZED, model=TORCH_LINEAR, optimizer=optimizer)
     x = np.arange(60.0).reshape(20, 3) / 20
     y = np.stack([np.sin(x.sum(1)), x[:, 0] - x[:, 1]], axis=1)
     design = np.column_stack([x, np.ones(20)])
     rest = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
     # The optimizer stops at a gradient of 1e-7, so the loss is that close to its minimum.
     np.testing.assert_allclose(summary["train_loss"], np.mean(rest**2), rtol=1e-6)
-
-
-SIZED = {"_target_": "my_parts.counted", "n_train": 20, "n_valid": 0, "n_test": 0}
 
 
 @pytest.mark.parametrize("kind", ["lists", "tensors"])
@@ -166,12 +168,6 @@ def test_a_run_leaves_the_global_generators_as_they_were(train):
     assert (random.random(), np.random.rand(), torch.rand(()).item()) == expected
 
 
-DROPOUT = {
-    "_target_": "my_parts.sequential",
-    "_args_": [TORCH_LINEAR, {"_target_": "torch.nn.Dropout", "p": 0.5}],
-}
-
-
 def test_dropout_draws_the_same_for_the_same_seed(train):
     assert_same_weights(train(model=DROPOUT), train(model=DROPOUT))
 
@@ -190,14 +186,11 @@ def test_a_loss_of_torch_is_measured(train):
     still = {"_target_": "torch.optim.SGD", "lr": 1e-30}
     loop = ["loop=simple", "loop.steps=1", "dtype=float64", "model=linear", "data.n_train=20"]
     loss = {"_target_": "torch.nn.L1Loss"}
-    summary = train(*loop, data={**SIZED}, loss=loss, optimizer=still)
+    summary = train(*loop, data=SIZED, loss=loss, optimizer=still)
     x = np.arange(60.0).reshape(20, 3) / 20
     y = np.stack([np.sin(x.sum(1)), x[:, 0] - x[:, 1]], axis=1)
     # The linear model starts at zero and is not moved: rounding only.
     np.testing.assert_allclose(summary["train_loss"], np.abs(y).mean(), rtol=1e-12)
-
-
-LAZY = {"_target_": "torch.nn.LazyLinear", "out_features": "${data.n_outputs}"}
 
 
 def test_a_lazy_module_gets_its_parameters_before_they_are_counted(train):
@@ -256,7 +249,7 @@ def test_an_empty_split_that_the_loop_uses_is_refused(split, train):
 
 
 def test_a_loop_without_validation_and_test_needs_no_rows_for_them(train):
-    assert train("loop=simple", "loop.steps=2", data={**SIZED})["status"] == "completed"
+    assert train("loop=simple", "loop.steps=2", data=SIZED)["status"] == "completed"
 
 
 def test_a_batch_larger_than_a_share_of_the_rows_is_refused(train):

@@ -1,108 +1,292 @@
-"""A run's summary: its columns, statuses, versions, and the value that a sweep optimizes."""
+"""What a run leaves behind: its summary, its history, its weights, and its end when it fails."""
 
+import csv
 import json
 import math
-import platform
-import subprocess
 
+import numpy as np
 import pytest
 import torch
+import yaml
 from hydra import compose, initialize_config_dir
+from safetensors.torch import load_file
 
 from ermlab import rundir
 from ermlab.config.store import find_conf_dir, register_schemas
-from ermlab.trial.provenance import find_git_sha, find_versions
+from ermlab.errors import ConfigError
+from ermlab.trial.build import build_data
 from ermlab.trial.run import objective_value, run_trial
-from ermlab.trial.targets import DEFAULT_ALLOW
+from ermlab.trial.targets import allowed_targets, make
 
-COLUMNS = {
-    "model.hidden_units", "optimizer.lr", "loop.batch_size", "status", "seed", "train_loss",
-    "valid_loss", "test_loss", "test_loss_last", "generalization_gap", "best_step", "steps",
-    "epochs", "n_parameters", "wall_s", "device", "dtype", "stack_size", "error", "git_sha",
-    "version_torch", "format", "model", "data", "optimizer", "loop", "loss",
-}  # fmt: skip
+TINY = [
+    "data.n_inputs=3", "data.n_outputs=2", "data.n_train=20", "data.n_valid=10", "data.n_test=10",
+    "model.hidden_units=4", "loop.batch_size=10", "device=cpu",
+]  # fmt: skip
+CHOICES = {"data": "lab1", "model": "two_layer", "loop": "epochs"}
+DESIGN_COLUMNS = [
+    "model.hidden_units", "optimizer.lr", "loop.batch_size", "data.n_train", "status",
+    "seed", "train_loss", "valid_loss", "test_loss", "test_loss_last",
+    "generalization_gap", "best_step", "steps", "epochs", "n_parameters",
+    "wall_s", "device", "dtype", "stack_size", "error",
+    "git_sha", "version_python", "version_torch", "version_numpy", "version_ermlab",
+    "version_hydra", "version_optuna", "format",
+]  # fmt: skip
+LOSSES = ["train_loss", "valid_loss", "test_loss", "test_loss_last"]
+DIVERGING = ["optimizer=sgd", "optimizer.lr=1e9"]
+BROKEN = """
+from torch import nn
 
 
-def train(run_dir, *overrides):
+class Broken(nn.Linear):
+    def forward(self, x):
+        if self.training:
+            raise ZeroDivisionError("of the user's own")
+        return super().forward(x)
+"""
+
+
+def compose_with(*overrides):
     register_schemas()
     with initialize_config_dir(str(find_conf_dir())):
-        words = ["loop.epochs=2", "device=cpu", *overrides]
-        config = compose("config", overrides=words)
-    return run_trial(config, run_dir=run_dir, choices={"model": "x"}, allow=DEFAULT_ALLOW)
+        return compose("config", overrides=list(overrides))
 
 
-def test_a_summary_has_the_columns_of_the_design(tmp_path):
-    train(tmp_path)
-    written = json.loads((tmp_path / rundir.SUMMARY).read_text())
-    assert set(written) >= COLUMNS
+def train(run_dir, *overrides, **options):
+    config = compose_with(*TINY, *overrides)
+    return run_trial(config, run_dir=run_dir, choices=CHOICES, allow=allowed_targets(), **options)
 
 
-def test_the_generalization_gap_is_test_minus_train_of_the_best_model(tmp_path):
+def read_summary(run_dir):
+    return json.loads((run_dir / rundir.SUMMARY).read_text())
+
+
+def read_history(run_dir):
+    with (run_dir / rundir.HISTORY).open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def broken(tmp_path, monkeypatch):
+    """Train a module of the user's that fails at the first step; give the folder it leaves."""
+    (tmp_path / "my_broken_net.py").write_text(BROKEN)
+    monkeypatch.syspath_prepend(tmp_path)
+    conf, run_dir = tmp_path / "conf", tmp_path / "run"
+    (conf / "model").mkdir(parents=True)
+    run_dir.mkdir()
+    node = {"_target_": "my_broken_net.Broken", "in_features": 3, "out_features": 2}
+    (conf / "model" / "mine.yaml").write_text(yaml.safe_dump(node))
+    words = [word for word in TINY if not word.startswith("model.")]
+    config = compose_with(f"hydra.searchpath=[file://{conf}]", "model=mine", *words)
+    with pytest.raises(ZeroDivisionError, match="of the user's own"):
+        run_trial(config, run_dir=run_dir, choices={}, allow=allowed_targets(["my_broken_net.*"]))
+    return run_dir
+
+
+@pytest.mark.parametrize("column", DESIGN_COLUMNS)
+def test_the_summary_has_each_column_that_the_design_names(column, tmp_path):
+    assert column in train(tmp_path)
+
+
+def test_the_file_holds_what_the_call_returns(tmp_path):
+    assert train(tmp_path) == read_summary(tmp_path)
+
+
+def test_every_column_is_flat(tmp_path):
+    assert not any(isinstance(value, dict | list) for value in train(tmp_path).values())
+
+
+def test_the_chosen_options_are_columns(tmp_path):
     summary = train(tmp_path)
-    gap = summary["test_loss"] - summary["train_loss"]
-    assert summary["generalization_gap"] == pytest.approx(gap, abs=1e-12)
+    assert {group: summary[group] for group in CHOICES} == CHOICES
 
 
-def test_the_number_of_parameters_is_counted(tmp_path):
-    assert train(tmp_path, "model.hidden_units=7")["n_parameters"] == 100 * 7 + 7 * 100
+def test_the_history_has_one_row_for_each_validation(tmp_path):
+    train(tmp_path, "loop.epochs=5")
+    assert [int(row["step"]) for row in read_history(tmp_path)] == [1, 3, 5, 7, 9]
 
 
-def test_a_history_has_a_row_for_each_validation(tmp_path):
+def test_the_history_has_the_columns_of_the_design(tmp_path):
     train(tmp_path)
-    header, *rows = (tmp_path / rundir.HISTORY).read_text().splitlines()
-    assert header == "step,epoch,train_loss,valid_loss,wall_s"
-    assert [row.split(",")[:2] for row in rows] == [["19", "1.0"], ["39", "2.0"]]
+    names = list(read_history(tmp_path)[0])
+    assert names == ["step", "epoch", "train_loss", "valid_loss", "wall_s"]
 
 
-def test_early_stopping_is_a_status(tmp_path):
-    summary = train(tmp_path, "optimizer.lr=0.5", "loop.epochs=50", "loop.patience=2")
-    assert summary["status"] == "stopped_early"
-    assert summary["epochs"] < 50
+def test_the_lowest_loss_of_the_history_is_the_one_reported(tmp_path):
+    summary = train(tmp_path, "optimizer.lr=0.5", "loop.epochs=30")
+    rows = read_history(tmp_path)
+    best = min(rows, key=lambda row: float(row["valid_loss"]))
+    assert (float(best["valid_loss"]), int(best["step"])) == (
+        summary["valid_loss"],
+        summary["best_step"],
+    )
 
 
-def test_labels_give_accuracies(tmp_path):
-    summary = train(tmp_path, "data=digits", "loss=cross_entropy")
-    assert 0 < summary["valid_accuracy"] <= 1
-    assert 0 < summary["test_accuracy"] <= 1
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_best_weights_give_exactly_the_reported_losses(dtype, tmp_path):
+    overrides = ["optimizer.lr=0.5", "loop.epochs=30", f"dtype={dtype}"]
+    summary = train(tmp_path, *overrides)
+    assert summary["best_step"] + 1 < summary["steps"], "best and last model are not the same"
+    config, allow = compose_with(*TINY, *overrides), allowed_targets()
+    plan = make(config.loop, key="loop", allow=allow)
+    kind = getattr(torch, dtype)
+    data = build_data(config, plan=plan, dtype=kind, device=torch.device("cpu"), allow=allow)
+    module = make(config.model, key="model", allow=allow).to(kind)
+    module.load_state_dict(load_file(tmp_path / rundir.BEST))
+    for split in ("train", "valid", "test"):
+        rows = getattr(data, split)
+        with torch.no_grad():
+            loss = torch.nn.functional.mse_loss(module(rows.x), rows.y).item()
+        assert loss == summary[f"{split}_loss"]
 
 
-def test_a_diverged_run_is_worth_infinity_to_a_sampler(tmp_path):
-    summary = train(tmp_path, "optimizer=sgd", "optimizer.lr=1e9")
-    assert summary["status"] == "diverged"
-    assert summary["stack_size"] == 1
+def test_the_last_weights_give_the_test_loss_of_the_last_model(tmp_path):
+    train(tmp_path, "optimizer.lr=0.5", "loop.epochs=30")
+    best, last = (load_file(tmp_path / name) for name in (rundir.BEST, rundir.LAST))
+    assert any(not torch.equal(best[name], last[name]) for name in best)
+
+
+def test_the_generalization_gap_is_test_loss_less_train_loss(tmp_path):
+    summary = train(tmp_path)
+    assert summary["generalization_gap"] == summary["test_loss"] - summary["train_loss"]
+
+
+def test_a_run_that_goes_to_its_end_is_completed(tmp_path):
+    summary = train(tmp_path, "loop.epochs=3")
+    assert (summary["status"], summary["steps"], summary["epochs"]) == ("completed", 6, 3.0)
+
+
+def test_a_run_without_progress_is_stopped_early(tmp_path):
+    # A step size of 1e-30 changes no parameter, so only the first validation is an improvement.
+    summary = train(tmp_path, "loop.epochs=50", "loop.patience=3", "optimizer.lr=1e-30")
+    assert (summary["status"], summary["epochs"], summary["best_step"]) == ("stopped_early", 4.0, 1)
+
+
+def test_a_run_with_infinite_losses_has_diverged(tmp_path):
+    assert train(tmp_path, *DIVERGING, "loop.epochs=20")["status"] == "diverged"
+
+
+def test_a_run_that_diverged_has_no_test_loss(tmp_path):
+    train(tmp_path, *DIVERGING, "loop.epochs=20")
+    summary = read_summary(tmp_path)
+    assert [summary[name] for name in ("test_loss", "test_loss_last", "train_loss")] == [None] * 3
+
+
+def test_a_run_that_diverged_is_the_worst_for_a_sweep(tmp_path):
+    summary = train(tmp_path, *DIVERGING, "loop.epochs=20")
     assert objective_value(summary, "valid_loss") == math.inf
-    assert objective_value(summary, "valid_accuracy") == -math.inf
 
 
-def test_the_objective_of_a_completed_run_is_its_column(tmp_path):
-    summary = train(tmp_path)
-    assert objective_value(summary, "train_loss") == summary["train_loss"]
+@pytest.mark.parametrize(
+    ("status", "value", "objective", "expected"),
+    [
+        ("completed", 0.5, "valid_loss", 0.5),
+        ("stopped_early", 0.5, "valid_accuracy", 0.5),
+        ("diverged", 0.5, "valid_loss", math.inf),
+        ("diverged", 0.5, "valid_accuracy", -math.inf),
+        ("completed", None, "valid_loss", math.inf),
+        ("completed", math.nan, "valid_accuracy", -math.inf),
+    ],
+)
+def test_the_objective_is_the_column_or_the_worst_there_is(status, value, objective, expected):
+    assert objective_value({"status": status, objective: value}, objective) == expected
 
 
-def test_versions_are_those_of_this_process():
-    versions = find_versions()
-    assert versions["version_python"] == platform.python_version()
-    assert versions["version_torch"] == torch.__version__
+def test_class_labels_bring_columns_of_the_accuracy(tmp_path):
+    words = ["data=digits", "model=linear", "loss=cross_entropy", "loop.epochs=2", "device=cpu"]
+    summary = run_trial(compose_with(*words), run_dir=tmp_path, choices={}, allow=allowed_targets())
+    assert all(
+        0.5 < summary[name] <= 1
+        for name in ("train_accuracy", "valid_accuracy", "test_accuracy", "test_accuracy_last")
+    )
+    assert "valid_accuracy" in read_history(tmp_path)[0]
 
 
-def test_the_commit_of_a_repository_is_found_and_its_changes_are_told(tmp_path):
-    def git(*words):
-        name = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
-        done = subprocess.run(
-            ["git", "-C", str(tmp_path), *name, *words], check=True, capture_output=True, text=True
-        )
-        return done.stdout.strip()
-
-    git("init", "-q")
-    (tmp_path / "file").write_text("one")
-    git("add", "file")
-    git("commit", "-qm", "first")
-    sha = git("rev-parse", "HEAD")
-    assert find_git_sha(str(tmp_path)) == sha
-    (tmp_path / "file").write_text("two")
-    find_git_sha.cache_clear()
-    assert find_git_sha(str(tmp_path)) == f"{sha}+changes"
+def test_a_loop_without_validation_leaves_its_columns_empty(tmp_path):
+    summary = train(tmp_path, "loop=simple", "loop.steps=4", "loop.batch_size=10")
+    empty = ["valid_loss", "test_loss", "test_loss_last", "generalization_gap", "best_step"]
+    assert [summary[name] for name in empty] == [None] * 5
 
 
-def test_a_folder_in_no_repository_has_no_commit(tmp_path):
-    assert find_git_sha(str(tmp_path)) is None
+def test_a_loop_without_validation_keeps_the_last_weights_alone(tmp_path):
+    train(tmp_path, "loop=simple", "loop.steps=4", "loop.batch_size=10")
+    assert [(tmp_path / name).is_file() for name in (rundir.LAST, rundir.BEST)] == [True, False]
+
+
+def test_standardized_data_leave_what_undoes_it(tmp_path):
+    train(tmp_path, "data.standardize=inputs_and_targets")
+    assert (tmp_path / rundir.STANDARDIZATION).is_file()
+
+
+def test_a_run_tells_each_check_with_the_number_of_steps(tmp_path):
+    told = []
+    train(tmp_path, "loop.epochs=3", on_check=lambda check, n_steps: told.append((check, n_steps)))
+    assert [(check.step, n_steps) for check, n_steps in told] == [(1, 6), (3, 6), (5, 6)]
+
+
+def test_a_run_leaves_no_temporary_file(tmp_path):
+    train(tmp_path)
+    expected = {rundir.SUMMARY, rundir.HISTORY, rundir.BEST, rundir.LAST}
+    assert {path.name for path in tmp_path.iterdir()} == expected
+
+
+def test_an_error_in_the_users_module_leaves_a_row_that_tells_it(broken):
+    summary = read_summary(broken)
+    assert (summary["status"], summary["error"]) == (
+        "failed",
+        "ZeroDivisionError: of the user's own",
+    )
+
+
+def test_an_error_in_the_users_module_leaves_its_traceback(broken):
+    assert 'raise ZeroDivisionError("of' in (broken / rundir.TRACEBACK).read_text()
+
+
+def test_a_failed_run_keeps_its_configuration_in_its_row(broken):
+    assert read_summary(broken)["optimizer.lr"] == 0.001
+
+
+def test_a_refused_configuration_leaves_a_failed_row(tmp_path):
+    with pytest.raises(ConfigError):
+        train(tmp_path, "optimizer.lr=-1", "seed=5")
+    summary = read_summary(tmp_path)
+    assert (summary["status"], summary["seed"]) == ("failed", 5)
+    assert summary["error"].startswith("ConfigError: optimizer.lr is -1.0")
+
+
+def test_an_interrupted_run_leaves_no_summary(tmp_path):
+    def interrupt(check, n_steps):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, on_check=interrupt)
+    assert not (tmp_path / rundir.SUMMARY).exists()
+
+
+def test_an_interrupted_run_keeps_the_history_so_far(tmp_path):
+    def interrupt(check, n_steps):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, on_check=interrupt)
+    assert len(read_history(tmp_path)) == 1
+
+
+def test_a_failure_that_cannot_be_written_down_is_still_raised_as_it_was(tmp_path, caplog):
+    with pytest.raises(ConfigError, match="must be > 0"):
+        train(tmp_path / "nowhere", "optimizer.lr=-1")
+    assert "left no summary" in caplog.text
+
+
+def test_the_number_of_threads_follows_the_configuration(tmp_path):
+    before = torch.get_num_threads()
+    try:
+        train(tmp_path, "threads=2")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_losses_are_written_with_all_their_digits(tmp_path):
+    summary = train(tmp_path, "dtype=float64")
+    assert all(read_summary(tmp_path)[name] == summary[name] for name in LOSSES)
+    assert all(summary[name] != float(np.float32(summary[name])) for name in LOSSES)

@@ -1,9 +1,10 @@
-"""One job of Hydra's: trains the composed configuration and shows how it goes."""
+"""One job of Hydra's: trains the composed configuration and shows how it went."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -37,6 +38,18 @@ def run_job(config: DictConfig, *, allow: Sequence[str]) -> float:
             is_sweep=is_sweep,
             on_check=progress.show,
         )
+    value = finish_run(config, run_dir, summary, is_sweep=is_sweep)
+    if not is_sweep:
+        from ermlab.results.run_table import print_run
+
+        print_run(run_dir)
+    return value
+
+
+def finish_run(
+    config: DictConfig, run_dir: Path, summary: Mapping[str, Any], *, is_sweep: bool
+) -> float:
+    """Draw the picture of a run, log a line for one of a sweep, return what a sweep optimizes."""
     if config.plot:
         from ermlab.results.plot import plot_learning_curve  # matplotlib, only when asked for
 
@@ -46,8 +59,4 @@ def run_job(config: DictConfig, *, allow: Sequence[str]) -> float:
         finite = {k: v for k, v in losses.items() if v is not None and isfinite(v)}
         shown = ", ".join(f"{k} {v:.4g}" for k, v in finite.items()) or "no losses"
         log.info("\t%s: %s (%.1f s)", summary["status"], shown, summary["wall_s"])
-    else:
-        from ermlab.results.run_table import print_run
-
-        print_run(run_dir)
     return objective_value(summary, config.objective)

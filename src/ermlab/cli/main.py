@@ -10,8 +10,9 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -81,6 +82,7 @@ def guard(call: Callable[[], None]) -> None:
 def _run_hydra(allow: Sequence[str]) -> None:
     import hydra
 
+    from ermlab.sweep.trials import Trials
     from ermlab.trial.targets import allowed_targets
 
     for message in QUIET:
@@ -88,15 +90,20 @@ def _run_hydra(allow: Sequence[str]) -> None:
     allowed = allowed_targets(allow)
     register_schemas()
 
-    @hydra.main(
-        config_path=str(find_conf_dir()), config_name="config", execution_whitelist=list(allowed)
-    )
-    def task(config: DictConfig) -> float | None:
+    def task(config: DictConfig) -> float:
         from ermlab.cli.job import run_job  # torch is imported here, after composition
 
         return run_job(config, allow=allowed)
 
-    task()
+    def finish(config: DictConfig, run_dir: Path, summary: Mapping[str, Any]) -> float:
+        from ermlab.cli.job import finish_run
+
+        return finish_run(config, run_dir, summary, is_sweep=True)
+
+    task.trials = Trials(allow=allowed, finish=finish)  # type: ignore[attr-defined]  # launchers ask
+    hydra.main(
+        config_path=str(find_conf_dir()), config_name="config", execution_whitelist=list(allowed)
+    )(task)()
 
 
 def _run_command(words: list[str]) -> None:

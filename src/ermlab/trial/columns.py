@@ -29,4 +29,5 @@ def flatten_config(config: DictConfig, choices: Mapping[str, str | None]) -> dic
 def flatten_choices(config: DictConfig, choices: Mapping[str, str | None]) -> dict[str, Any]:
     """Return what is known of a run whose configuration may be wrong: its options and its seed."""
     chosen = {group: choice for group, choice in choices.items() if not group.startswith("hydra")}
-    return {**chosen, "seed": config.get("seed")}
+    # An interpolation may lead nowhere, which is told once the configuration is checked.
+    return {**chosen, "seed": None if OmegaConf.is_interpolation(config, "seed") else config.seed}

@@ -58,9 +58,9 @@ def make(node: DictConfig, *args: Any, key: str, allow: Sequence[str]) -> Any:
     """
     check_targets(node, key=key, allow=allow)
     ours = _find_ours(node)
-    if ours is not None:
-        return ours(*args, **_arguments(node))
     try:
+        if ours is not None:
+            return ours(*args, **_arguments(node))
         return instantiate(node, *args, _execution_whitelist_=list(allow), _convert_="all")
     except InstantiationException as error:
         raise _explain(error, key) from error
@@ -161,11 +161,12 @@ def _explain(error: InstantiationException, key: str) -> TargetError:
 
 
 def _is_in_target(error: TypeError) -> bool:
-    # Arguments that do not fit fail in Hydra's call; anything later, in a line of the target.
+    # Arguments that do not fit fail in our call or Hydra's; anything later, in the target's lines.
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return trace is None or not trace.tb_frame.f_globals["__name__"].startswith("hydra.")
+    raised_in = "" if trace is None else trace.tb_frame.f_globals["__name__"]
+    return raised_in != __name__ and not raised_in.startswith("hydra.")
 
 
 def _not_found(target: str, key: str, cause: BaseException) -> TargetError:
