@@ -114,3 +114,33 @@ def test_completion_knows_the_options_of_a_group(ermlab_cli, tmp_path):
         env={"COMP_LINE": "ermlab model=", "COMP_POINT": "13", "COMP_CWORD": "1"},
     )  # fmt: skip
     assert "model=two_layer" in done.stdout.split()
+
+
+def test_a_path_is_relative_to_the_folder_of_the_command_wherever_the_job_runs(
+    ermlab_cli, tmp_path
+):
+    rows = "".join(f"{i},{i % 3}\n" for i in range(20))
+    (tmp_path / "mine.csv").write_text(f"a,b\n{rows}")
+    words = ["data=table", "data.path=mine.csv", "data.targets=b", "loop.batch_size=5"]
+    done = ermlab_cli(*words, *SHORT, "hydra.job.chdir=true", "hydra.run.dir=here", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_pattern_of_the_shell_that_is_too_wide_is_told_with_its_variable(ermlab_cli, tmp_path):
+    done = ermlab_cli(*SHORT, cwd=tmp_path, env={"ERMLAB_ALLOW": "*"})
+    assert done.returncode == 1
+    assert "where: ERMLAB_ALLOW" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "{_target_: ermlab.trial.provenance._git, _args_: [., version]}",
+        "{_target_: ermlab.trial.targets.make, _recursive_: false, node: {_target_: os.getcwd}}",
+    ],
+)
+def test_what_is_ours_but_not_to_be_configured_is_not_called(target, ermlab_cli, tmp_path):
+    done = ermlab_cli(f"+hydra.callbacks.x={target}", *SHORT, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "ermlab.trial" in done.stderr
+    assert not (tmp_path / "outputs").exists()

@@ -197,3 +197,13 @@ def test_a_trial_in_a_stack_ends_as_it_does_alone(trial):
     together, _, _ = run(ScriptedLearner(losses), plans)
     alone, _, _ = run(ScriptedLearner([losses[trial]]), [plans[trial]])
     assert together[trial] == alone[0]
+
+
+def test_training_ends_when_the_last_trial_leaves_between_checks():
+    # The first stops early at its own check; the second ends later without one.
+    losses = [[5.0, 6.0] + [6.0] * 20, [5.0] * 22]
+    plans = [plan(steps=20, patience=1), plan(steps=6, validate_every=4)]
+    learner = ScriptedLearner(losses)
+    outcomes, _, _ = run(learner, plans)
+    assert [outcome.steps for outcome in outcomes] == [2, 6]
+    assert learner.step == 5

@@ -94,3 +94,16 @@ def test_our_rules_and_torchs_are_read_alike():
 )
 def test_an_optimizer_without_stacked_form_is_told_with_the_reason(make, reason):
     assert reason in read_rule(make(nn.Parameter(torch.zeros(2))))
+
+
+def test_adam_with_decoupled_decay_is_read_as_adamw():
+    adam = torch.optim.Adam([nn.Parameter(torch.zeros(2))], decoupled_weight_decay=True)
+    assert read_rule(adam).kind == "adamw"
+
+
+def test_a_rule_derived_from_ours_is_not_taken_for_it():
+    class Mine(rules.Sgd):
+        pass
+
+    mine = Mine([nn.Parameter(torch.zeros(2))], lr=0.1, weight_decay=0.0)
+    assert "Mine has no stacked form" in read_rule(mine)

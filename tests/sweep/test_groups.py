@@ -126,3 +126,18 @@ def test_every_trial_is_in_exactly_one_group_and_no_plan_costs_more_than_none(se
     alone = plan_groups(configs, [{}] * 12, max_trials=1, max_bytes=8_000_000)
     assert sorted(member for group in groups for member in group.members) == list(range(12))
     assert sum(g.cost_s for g in groups) <= sum(g.cost_s for g in alone) * (1 + 1e-9)
+
+
+def test_modules_with_unlike_parts_do_not_share_a_stack():
+    configs = compose_all([], [])
+    for config, name in zip(configs, ("ReLU", "Tanh"), strict=True):
+        parts = [{"_target_": f"torch.nn.{name}"}]
+        config.model = {"_target_": "torch.nn.Sequential", "_args_": parts}
+    assert members(plan_groups(configs, [{}, {}], **LIMITS)) == [[0], [1]]
+
+
+def test_an_interpolation_counts_by_its_value():
+    configs = compose_all(["loss=cross_entropy"], ["loss=cross_entropy", "optimizer.beta1=0.5"])
+    for config in configs:
+        config.loss.label_smoothing = "${optimizer.beta1}"
+    assert members(plan_groups(configs, [{}, {}], **LIMITS)) == [[0], [1]]

@@ -2,6 +2,7 @@
 
 import math
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from ermlab.loop.chain import ChainEngine
 from ermlab.loop.loop import train
 from ermlab.loop.single import SingleLearner
 from ermlab.loop.vmapped import VmapEngine
+from ermlab.model.two_layer import TwoLayer
 from ermlab.trial.build import build_trial
-from ermlab.trial.stack import make_engine, stack_trials
+from ermlab.trial.stack import defines_together, make_engine, stack_trials
 from ermlab.trial.targets import DEFAULT_ALLOW
 
 MODELS = {
@@ -227,3 +229,67 @@ def test_unlike_optimizers_are_refused_with_both_names():
     parts = [build([f"optimizer={name}"]).parts for name in ("sgd", "adam")]
     with pytest.raises(StackError, match="adam and sgd"):
         stack_trials(parts)
+
+
+def build_foreign(model, seed=0, **changes):
+    config = compose_trial(f"seed={seed}", "data.n_train=300", "loop.epochs=2")
+    config.model = model
+    for group, content in changes.items():
+        config[group] = content
+    return build_trial(config, allow=[*DEFAULT_ALLOW, "my_parts.*"])
+
+
+LINEAR = {"_target_": "torch.nn.Linear", "in_features": 100, "out_features": 100}
+
+
+def sequential(*layers):
+    return {"_target_": "torch.nn.Sequential", "_args_": list(layers)}
+
+
+@pytest.mark.parametrize(
+    ("layers", "reason"),
+    [
+        ([{"_target_": "torch.nn.Dropout", "p": 0.5}, LINEAR], "draws random numbers"),
+        ([{"_target_": "torch.nn.BatchNorm1d", "num_features": 100}, LINEAR], "buffers change"),
+    ],
+)
+def test_a_module_that_a_stack_would_change_is_refused_with_the_reason(layers, reason):
+    parts = [build_foreign(sequential(*layers), seed).parts for seed in (0, 1)]
+    with pytest.raises(StackError, match=reason):
+        stack_trials(parts)
+
+
+def test_a_stack_is_refused_when_any_of_its_modules_computes_otherwise():
+    names = ["ReLU", "ReLU", "Tanh"]
+    models = [sequential({"_target_": f"torch.nn.{name}"}, LINEAR) for name in names]
+    with pytest.raises(StackError, match="gradients in a stack"):
+        stack_trials([build_foreign(model).parts for model in models])
+
+
+def test_a_class_that_overrides_forward_does_not_inherit_the_written_out_program():
+    class Shifted(TwoLayer):
+        def forward(self, x):
+            return super().forward(x) + 1
+
+    assert not defines_together(Shifted.__new__(Shifted), "forward", "chain")
+    assert defines_together(TwoLayer.__new__(TwoLayer), "forward", "chain")
+
+
+def test_trials_share_data_only_with_the_same_seed(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent)  # my_parts.py
+    sizes = {"n_inputs": None, "n_outputs": None}
+    cache, data = {}, []
+    for seed in (0, 1, 0):
+        config = compose_trial(f"seed={seed}", "loop.batch_size=10")
+        config.data = {"_target_": "my_parts.noisy", **sizes}  # draws, and names no seed
+        allow = [*DEFAULT_ALLOW, "my_parts.*"]
+        data.append(build_trial(config, allow=allow, cache=cache).parts.data)
+    assert data[0] is data[2]
+    assert not torch.equal(data[0].train.y, data[1].train.y)
+
+
+def test_a_trial_diverges_at_its_own_stop_whatever_its_neighbours_stops():
+    wild = ["optimizer=sgd", "optimizer.lr=1e9", "loop.validate_every=20", "data.n_train=300"]
+    calm = ["optimizer=sgd", "loop.validate_every=7", "data.n_train=300"]
+    assert_equal(run_stack([wild, calm])[0], run_alone(wild))
+    assert [row[0] for row in run_stack([wild, calm])[0][1]] == [0, 20]

@@ -6,6 +6,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
+from ermlab.config.schema import Sgd
+from ermlab.config.store import find_conf_dir
 from ermlab.errors import TargetError
 from ermlab.trial.targets import (
     ALLOW_VARIABLE,
@@ -65,8 +67,11 @@ def test_a_pattern_is_a_full_name_or_a_package(target, pattern, expected):
     assert matches(target, pattern) == expected
 
 
-def test_torch_modules_and_optimizers_and_our_own_are_allowed_at_the_start():
-    assert allowed_targets() == ("ermlab.*", "torch.nn.*", "torch.optim.*")
+@pytest.mark.parametrize("group", ["data", "model", "loss", "optimizer", "loop"])
+def test_every_target_that_an_option_of_ours_names_is_allowed(group):
+    for file in (find_conf_dir() / group).glob("*.yaml"):
+        target = OmegaConf.create({"_target_": OmegaConf.load(file)["_target_"]})
+        check_targets(target, key=group, allow=allowed_targets())
 
 
 def test_a_script_adds_its_own_patterns():
@@ -155,14 +160,35 @@ def test_a_target_that_an_interpolation_gives_is_checked_as_well():
 @pytest.mark.parametrize(
     "target",
     [
+        "ermlab.cli.main.guard",
+        "ermlab.rundir.write_bytes",
         "ermlab.trial.files.os.remove",
         "ermlab.trial.provenance.subprocess.run",
-        "torch.nn.modules.linear.math.sqrt",
         "ermlab.trial.targets.get_object",
+    ],
+)
+def test_what_of_ours_can_change_files_or_start_programs_is_not_allowed(target):
+    assert "which ermlab is not allowed to call" in refuse({"_target_": target}).what
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "ermlab.data.lab1.np.load",
+        "ermlab.model.linear.torch.load",
+        "torch.nn.modules.linear.math.sqrt",
     ],
 )
 def test_a_foreign_function_is_not_reached_through_a_module_that_imports_it(target):
     assert "a call that is not allowed" in refuse({"_target_": target}).what
+
+
+def test_a_foreign_function_is_not_reached_from_a_node_with_a_schema():
+    # Such a node is called without Hydra when its target is ours.
+    target = "ermlab.data.lab1.np.load"
+    node = OmegaConf.structured(Sgd(_target_=target, lr=1, weight_decay=0))
+    with pytest.raises(TargetError, match="a call that is not allowed"):
+        make(node, key="optimizer", allow=DEFAULT_ALLOW)
 
 
 def test_a_refusal_tells_the_variable_and_the_argument_that_would_allow_it():
@@ -222,6 +248,13 @@ def test_keys_that_the_target_does_not_take_are_told_beside_its_own(node):
     told = refuse(node)
     assert told.where == "model"
     assert told.what.startswith("torch.nn.Linear does not take what model gives it")
+
+
+def test_keys_that_a_class_of_ours_does_not_take_are_told_as_well():
+    # A node with a schema, whose target was changed: it is called without Hydra.
+    node = OmegaConf.structured(Sgd(_target_="ermlab.objective.SquaredError", lr=1, weight_decay=0))
+    with pytest.raises(TargetError, match="does not take what loss gives it"):
+        make(node, key="loss", allow=DEFAULT_ALLOW)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from ermlab.trial.run import objective_value, run_trial
 log = logging.getLogger(__name__)
 
 
-def run_job(config: DictConfig, *, allow: Sequence[str]) -> float:
+def run_job(config: DictConfig, *, allow: Sequence[str]) -> float | None:
     """Carry out the present Hydra job.
 
     Args:
@@ -24,7 +24,7 @@ def run_job(config: DictConfig, *, allow: Sequence[str]) -> float:
         allow: patterns of the `_target_`s that may be called.
 
     Returns:
-        The value that a sweep optimizes (see `objective_value`).
+        The value that a sweep optimizes (see `objective_value`); None for a single run.
     """
     job = HydraConfig.get()
     is_sweep = job.mode == RunMode.MULTIRUN
@@ -38,25 +38,27 @@ def run_job(config: DictConfig, *, allow: Sequence[str]) -> float:
             is_sweep=is_sweep,
             on_check=progress.show,
         )
-    value = finish_run(config, run_dir, summary, is_sweep=is_sweep)
-    if not is_sweep:
-        from ermlab.results.run_table import print_run
+    if is_sweep:
+        return finish_run(config, run_dir, summary)
+    _draw(config, run_dir)
+    from ermlab.results.run_table import print_run
 
-        print_run(run_dir)
-    return value
+    print_run(run_dir)
+    return None
 
 
-def finish_run(
-    config: DictConfig, run_dir: Path, summary: Mapping[str, Any], *, is_sweep: bool
-) -> float:
-    """Draw the picture of a run, log a line for one of a sweep, return what a sweep optimizes."""
+def finish_run(config: DictConfig, run_dir: Path, summary: Mapping[str, Any]) -> float:
+    """Draw the picture of a sweep's run, log a line of it, and return what the sweep optimizes."""
+    _draw(config, run_dir)
+    losses = {name: summary[name] for name in ("valid_loss", "test_loss", "train_loss")}
+    finite = {k: v for k, v in losses.items() if v is not None and isfinite(v)}
+    shown = ", ".join(f"{k} {v:.4g}" for k, v in finite.items()) or "no losses"
+    log.info("\t%s: %s (%.1f s)", summary["status"], shown, summary["wall_s"])
+    return objective_value(summary, config.objective)
+
+
+def _draw(config: DictConfig, run_dir: Path) -> None:
     if config.plot:
         from ermlab.results.plot import plot_learning_curve  # matplotlib, only when asked for
 
         plot_learning_curve(run_dir)
-    if is_sweep:
-        losses = {name: summary[name] for name in ("valid_loss", "test_loss", "train_loss")}
-        finite = {k: v for k, v in losses.items() if v is not None and isfinite(v)}
-        shown = ", ".join(f"{k} {v:.4g}" for k, v in finite.items()) or "no losses"
-        log.info("\t%s: %s (%.1f s)", summary["status"], shown, summary["wall_s"])
-    return objective_value(summary, config.objective)

@@ -90,7 +90,7 @@ def _run_hydra(allow: Sequence[str]) -> None:
     allowed = allowed_targets(allow)
     register_schemas()
 
-    def task(config: DictConfig) -> float:
+    def task(config: DictConfig) -> float | None:
         from ermlab.cli.job import run_job  # torch is imported here, after composition
 
         return run_job(config, allow=allowed)
@@ -98,7 +98,7 @@ def _run_hydra(allow: Sequence[str]) -> None:
     def finish(config: DictConfig, run_dir: Path, summary: Mapping[str, Any]) -> float:
         from ermlab.cli.job import finish_run
 
-        return finish_run(config, run_dir, summary, is_sweep=True)
+        return finish_run(config, run_dir, summary)
 
     task.trials = Trials(allow=allowed, finish=finish)  # type: ignore[attr-defined]  # launchers ask
     hydra.main(

@@ -7,7 +7,7 @@ code keeps its traceback, since that is what they need.
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from hydra.errors import HydraException
 from omegaconf import DictConfig
@@ -42,7 +42,7 @@ def explain(error: BaseException) -> ErmlabError | None:
     modules = _modules(error)
     if isinstance(error, HydraException):
         return _explain_composition(str(error))
-    if "ermlab.trial.run" not in modules:  # an error of Hydra's, not of the user's code in a trial
+    if not _is_of_a_trial(modules):
         if isinstance(error, ValueError) and modules and modules[-1].startswith("hydra."):
             return _explain_composition(str(error))
         if isinstance(error, OSError) and error.filename is not None:
@@ -77,6 +77,12 @@ def _modules(error: BaseException) -> list[str]:
     """List the modules that an error came through, the one that raised it last."""
     frames = traceback.walk_tb(error.__traceback__)
     return [frame.f_globals.get("__name__", "") for frame, _ in frames]
+
+
+def _is_of_a_trial(modules: Sequence[str]) -> bool:
+    # A trial in a worker process left its frames there; Hydra raises its error again from here.
+    is_raised_again = modules[-1:] == ["hydra.core.utils"]
+    return is_raised_again or any(module.startswith("ermlab.trial.") for module in modules)
 
 
 def _explain_key(error: OmegaConfBaseException, told: str) -> ConfigError:

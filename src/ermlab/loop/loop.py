@@ -75,11 +75,10 @@ def train(
     began = time.perf_counter()
     for step in progress.stops():
         check = progress.advance_to(step, began)
-        if check is None:
-            continue
-        record(check)
-        if keep is not None:
-            progress.prune(check.due & ~keep(check))
+        if check is not None:
+            record(check)
+            if keep is not None:
+                progress.prune(check.due & ~keep(check))
         if not progress.active.any():
             break
     return _measure(learner, plans, progress, store)
@@ -129,7 +128,8 @@ class _Progress:
         self.steps = torch.where(self.active, self._done, self.steps)
         due = self.active & torch.tensor([step in checks for checks in self._checks])
         ends = self.active & (self._n_steps == self._done)
-        diverged = self.active & ~self._loss_sum.isfinite()
+        # At its own stops only: when a trial ends must not depend on its neighbours' stops.
+        diverged = (due | ends) & ~self._loss_sum.isfinite()
         check = self._measure(step, due | diverged, began) if (due | diverged).any() else None
         if check is not None:
             diverged |= self._take_in(check)

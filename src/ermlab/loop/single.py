@@ -42,12 +42,12 @@ class SingleLearner:
     def advance(self, n_steps: int) -> Tensor:
         """Make updates; return the mean loss of their batches, (1,) float64."""
         x, y = self._data.train.x, self._data.train.y
-        total = torch.zeros((), dtype=torch.float64, device=x.device)
+        total = torch.zeros((), dtype=sum_dtype(x.device), device=x.device)
         self._module.train()
         for _ in range(n_steps):
             rows = next(self._batches)  # (B,)
             total += self._update(x.index_select(0, rows), y.index_select(0, rows))
-        return (total / n_steps).reshape(1).cpu()
+        return (total / n_steps).reshape(1).to("cpu", torch.float64)
 
     def _step(self, x: Tensor, y: Tensor) -> Tensor:
         self._optimizer.zero_grad()
@@ -115,6 +115,11 @@ class SingleLearner:
     def _split(self, name: str) -> Split:
         split: Split = getattr(self._data, name)
         return split
+
+
+def sum_dtype(device: torch.device) -> torch.dtype:
+    """The widest type that losses can be added up in on a device; mps has no float64."""
+    return torch.float32 if device.type == "mps" else torch.float64
 
 
 def _batches_on(device: torch.device, blocks: Iterator[IndexArray]) -> Iterator[Tensor]:

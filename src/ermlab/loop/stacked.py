@@ -14,7 +14,7 @@ from ermlab.data.dataset import Split
 from ermlab.loop.engine import Engine
 from ermlab.loop.learner import Parts
 from ermlab.loop.packing import Packing, select_rows
-from ermlab.loop.single import EVALUATION_ROWS
+from ermlab.loop.single import EVALUATION_ROWS, sum_dtype
 from ermlab.loop.stacked_batches import StackedBatches
 from ermlab.optimizer.stacked import RuleSpec, StackedRule
 
@@ -54,12 +54,13 @@ class StackedLearner:
     @torch.no_grad()
     def advance(self, n_steps: int) -> Tensor:
         """Make updates of the trials still in the stack; return their mean losses, (K,) float64."""
-        total = torch.zeros(len(self._models), dtype=torch.float64, device=self._params.device)
+        device = self._params.device
+        total = torch.zeros(len(self._models), dtype=sum_dtype(device), device=device)
         for x, y, rows in self._batches.take(self._models, n_steps):
             total += self._engine.differentiate(x, y, rows)
             self._rule.step(self._params, self._grads)
         losses = torch.zeros(self.n_trials, dtype=torch.float64)
-        losses[self._models] = (total / n_steps).cpu()
+        losses[self._models] = (total / n_steps).to("cpu", torch.float64)
         return losses
 
     @torch.no_grad()

@@ -36,11 +36,11 @@ def read_rule(optimizer: object) -> RuleSpec | str:
     Returns:
         The specification, or in words why the optimizer cannot be stacked.
     """
-    if isinstance(optimizer, rules.Momentum):
-        return RuleSpec(kind="sgd", numbers=optimizer.numbers)
-    if isinstance(optimizer, rules.Adam):
-        kind = "adamw" if isinstance(optimizer, rules.AdamW) else "adam"
-        return RuleSpec(kind=kind, numbers=optimizer.numbers)
+    # The exact classes: one derived from them may update in another way.
+    kinds = {rules.Sgd: "sgd", rules.Momentum: "sgd", rules.Adam: "adam", rules.AdamW: "adamw"}
+    if type(optimizer) in kinds:
+        assert isinstance(optimizer, rules.Momentum | rules.Adam), "the classes just named"
+        return RuleSpec(kind=kinds[type(optimizer)], numbers=optimizer.numbers)
     if isinstance(optimizer, torch.optim.Optimizer):
         return _read_torch(optimizer)
     return f"the optimizer {type(optimizer).__name__} has no stacked form"
@@ -60,6 +60,8 @@ def _read_torch(optimizer: torch.optim.Optimizer) -> RuleSpec | str:
     ]
     if unusual:
         return f"{name} with {unusual[0]} has no stacked form"
+    if kind == "adam" and group.get("decoupled_weight_decay"):
+        kind = "adamw"
     numbers = {key: group[key] for key in ("lr", "weight_decay")}
     if kind == "sgd":
         numbers |= {key: group[key] for key in ("momentum", "nesterov")}

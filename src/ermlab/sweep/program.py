@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from ermlab.rundir import flat_columns
 from ermlab.sweep.cost import Work
 
 RULES = ("ermlab.optimizer.rules.", "torch.optim.SGD", "torch.optim.Adam", "torch.optim.AdamW")
@@ -35,11 +35,10 @@ def name_program(config: DictConfig, choices: Mapping[str, str | None]) -> str:
         config: the configuration of a trial.
         choices: its chosen options; the names of experiment and sweep do not count.
     """
-    values = flat_columns(_plain(config))
+    values = _flatten(_plain(config), "")
     varies = VARIES | RULE_NUMBERS | LOOP_NUMBERS | (PADDED if _is_padded(config) else frozenset())
     fixed = {key: value for key, value in values.items() if key not in varies}
-    targets = {group: _target(config, group) for group in ("model", "loss", "optimizer", "loop")}
-    return json.dumps([targets, _target(config, "data"), fixed], sort_keys=True, default=str)
+    return json.dumps(fixed, sort_keys=True, default=str)
 
 
 def find_reason(config: DictConfig) -> str | None:
@@ -86,5 +85,18 @@ def _target(config: DictConfig, group: str) -> str:
 
 
 def _plain(config: DictConfig) -> Any:
-    # Interpolations stay text: equal text with equal values elsewhere means equal values.
-    return OmegaConf.to_container(config, resolve=False)
+    try:
+        return OmegaConf.to_container(config, resolve=True)
+    except OmegaConfBaseException:
+        # One that leads nowhere yet, such as a size found in the data, stays as text.
+        return OmegaConf.to_container(config, resolve=False)
+
+
+def _flatten(value: Any, path: str) -> dict[str, Any]:
+    """Spread nested mappings over dotted keys, `_target_` and `_args_` included."""
+    if not isinstance(value, dict):
+        return {path: value}
+    flat: dict[str, Any] = {}
+    for key, inner in value.items():
+        flat |= _flatten(inner, f"{path}.{key}" if path else str(key))
+    return flat

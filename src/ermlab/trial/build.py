@@ -68,7 +68,9 @@ def build_trial(
     dtype = choose_dtype(config.dtype, device)
     plan: Plan = make(config.loop, key="loop", allow=allow)
     cache = {} if cache is None else cache
-    key = f"{OmegaConf.to_yaml(config.data, resolve=True)} {plan.partition} {dtype} {device}"
+    seed = config.data.get("seed", config.seed)
+    written = OmegaConf.to_yaml(config.data, resolve=True)
+    key = f"{written} {seed} {plan.partition} {dtype} {device}"
     if key not in cache:
         cache[key] = build_data(config, plan=plan, dtype=dtype, device=device, allow=allow)
     data = cache[key]

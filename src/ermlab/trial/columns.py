@@ -30,4 +30,5 @@ def flatten_choices(config: DictConfig, choices: Mapping[str, str | None]) -> di
     """Return what is known of a run whose configuration may be wrong: its options and its seed."""
     chosen = {group: choice for group, choice in choices.items() if not group.startswith("hydra")}
     # An interpolation may lead nowhere, which is told once the configuration is checked.
-    return {**chosen, "seed": None if OmegaConf.is_interpolation(config, "seed") else config.seed}
+    leads_on = OmegaConf.is_interpolation(config, "seed")
+    return {**chosen, "seed": None if leads_on else config.get("seed")}

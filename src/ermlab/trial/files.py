@@ -52,6 +52,14 @@ class RunFiles:
             rundir.write_bytes(run_dir / WEIGHTS[name], content)
 
 
+def clear_run(run_dir: Path) -> None:
+    """Remove what an earlier run left in a folder, the summary first: it is unfinished from now."""
+    names = (rundir.SUMMARY, rundir.TRACEBACK, rundir.BEST, rundir.LAST, rundir.STANDARDIZATION)
+    for name in names:
+        with rundir.storage_errors(run_dir / name):
+            (run_dir / name).unlink(missing_ok=True)
+
+
 def write_standardization(trial: Trial, run_dir: Path) -> None:
     """Write what was done to the rows, if anything was, so that new rows can be treated alike."""
     standardizer = trial.parts.data.standardizer

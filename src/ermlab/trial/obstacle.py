@@ -28,6 +28,8 @@ def find_obstacle(parts: Sequence[Parts]) -> str | None:
     module = parts[0].module
     if any(not parameter.requires_grad for parameter in module.parameters()):
         return "some of its parameters are frozen"
+    if len(list(module.named_parameters(remove_duplicate=False))) > len(list(module.parameters())):
+        return "some of its parameters are tied"
     x, y = parts[0].data.train.x[:TRIAL_ROWS], parts[0].data.train.y[:TRIAL_ROWS]
     with seeded(0, "probe", x.device):
         if _changes_buffers(module, x):
@@ -57,22 +59,22 @@ def _draws(module: nn.Module, x: Tensor) -> bool:
 
 
 def _disagreement(parts: Sequence[Parts], x: Tensor, y: Tensor) -> str | None:
-    """Compare the gradients of two modules in a stack with those of each alone."""
+    """Compare the gradients of the modules in a stack with those of each alone."""
     from ermlab.loop.vmapped import VmapEngine  # imports torch._dynamo, which takes seconds
 
-    pair = [each.module for each in parts[:2]]
-    engine = VmapEngine(pair, parts[0].loss)
-    values = [list(module.parameters()) for module in pair]
+    modules = [each.module for each in parts]
+    engine = VmapEngine(modules, parts[0].loss)
+    values = [list(module.parameters()) for module in modules]
     packing = Packing([[tuple(p.shape) for p in model] for model in values])
     params = packing.pack(values)
     grads = torch.zeros_like(params)
-    engine.bind(packing, params, grads, range(len(pair)))
+    engine.bind(packing, params, grads, range(len(modules)))
     rows = BatchRows(share=1 / len(x), is_real=None)
-    shape = [len(pair), *[-1] * x.ndim]
-    engine.differentiate(x.expand(shape), y.expand([len(pair), *[-1] * y.ndim]), rows)
-    for row, module in enumerate(pair):
+    shape = [len(modules), *[-1] * x.ndim]
+    engine.differentiate(x.expand(shape), y.expand([len(modules), *[-1] * y.ndim]), rows)
+    for row, module in enumerate(modules):
         alone = copy.deepcopy(module).train()
-        parts[0].loss(alone(x), y).backward()  # type: ignore[no-untyped-call]  # untyped in torch
+        parts[row].loss(alone(x), y).backward()  # type: ignore[no-untyped-call]  # untyped in torch
         for stacked, parameter in zip(packing.unpack(grads, row), alone.parameters(), strict=True):
             expected = torch.zeros_like(stacked) if parameter.grad is None else parameter.grad
             difference = (stacked - expected).abs().max()

@@ -10,12 +10,19 @@ import torch
 from omegaconf import DictConfig
 
 from ermlab.config.check import check_config
+from ermlab.errors import ConfigError
 from ermlab.loop.loop import Check, Outcome, train
 from ermlab.loop.single import SingleLearner
 from ermlab.trial.build import Trial, build_trial
 from ermlab.trial.columns import flatten_choices, flatten_config
-from ermlab.trial.files import RunFiles, write_failure, write_outcome, write_standardization
-from ermlab.trial.seeding import seeded
+from ermlab.trial.files import (
+    RunFiles,
+    clear_run,
+    write_failure,
+    write_outcome,
+    write_standardization,
+)
+from ermlab.trial.seeding import default_dtype, seeded
 
 log = logging.getLogger(__name__)
 
@@ -77,13 +84,20 @@ def objective_value(summary: Mapping[str, Any], objective: str) -> float:
         accuracy, so that a sampler learns to avoid its region.
     """
     worst = float("-inf") if objective.endswith("accuracy") else float("inf")
-    value = summary.get(objective)
-    if summary["status"] == "diverged" or value is None or value != value:
+    if summary["status"] == "diverged":
         return worst
-    return float(value)
+    value = summary.get(objective)
+    if value is None:
+        raise ConfigError(
+            f"the objective is {objective}, which this run did not measure",
+            where="objective",
+            fix="set objective to a loss that the loop measures: valid_loss, or train_loss",
+        )
+    return float(value) if value == value else worst
 
 
 def _train(trial: Trial, run_dir: Path, on_check: OnCheck | None) -> Outcome:
+    clear_run(run_dir)
     write_standardization(trial, run_dir)
     n_steps = trial.plan.n_steps(trial.parts.data.train.n_rows)
     with RunFiles([run_dir]) as files:
@@ -94,5 +108,6 @@ def _train(trial: Trial, run_dir: Path, on_check: OnCheck | None) -> Outcome:
                 on_check(check, n_steps)
 
         learner = SingleLearner(trial.parts)
-        (outcome,) = train(learner, [trial.plan], record=record, keep=None, store=files.store)
+        with default_dtype(trial.parts.data.train.x.dtype):
+            (outcome,) = train(learner, [trial.plan], record=record, keep=None, store=files.store)
     return outcome

@@ -43,7 +43,8 @@ def stack_trials(parts: Sequence[Parts]) -> StackedLearner:
 def make_engine(parts: Sequence[Parts]) -> Engine:
     """Choose the program: written out for chains with a loss that knows its slope, else vmap."""
     layers = [_layers(each.module) for each in parts]
-    if layers[0] is not None and hasattr(parts[0].loss, "differentiate") and _is_trained(parts):
+    loss_agrees = defines_together(parts[0].loss, "__call__", "differentiate")
+    if layers[0] is not None and loss_agrees and _is_trained(parts):
         return ChainEngine(layers[0], parts[0].loss)  # type: ignore[arg-type]  # has the methods
     obstacle = find_obstacle(parts)
     if obstacle is not None:
@@ -68,15 +69,23 @@ def _spec(parts: Parts) -> RuleSpec:
     return spec
 
 
+def defines_together(thing: object, first: str, second: str) -> bool:
+    """Whether one class defines both methods, so that neither was overridden without the other."""
+    homes = [
+        next((base for base in type(thing).__mro__ if name in vars(base)), None)
+        for name in (first, second)
+    ]
+    return homes[0] is not None and homes[0] is homes[1]
+
+
 def _is_trained(parts: Sequence[Parts]) -> bool:
     return all(p.requires_grad for each in parts for p in each.module.parameters())
 
 
 def _layers(module: nn.Module) -> list[Layer] | None:
-    chain = getattr(module, "chain", None)
-    if chain is None:
+    if not defines_together(module, "forward", "chain"):
         return None
     return [
         Layer(has_bias=linear.bias is not None, activation=activation)
-        for linear, activation in chain()
+        for linear, activation in module.chain()  # type: ignore[operator]  # it has the method
     ]

@@ -15,8 +15,15 @@ from ermlab.errors import ErmlabError, RunDirError, StackError
 from ermlab.loop.loop import Check, train
 from ermlab.trial.build import DataCache, Trial, build_trial
 from ermlab.trial.columns import flatten_choices, flatten_config
-from ermlab.trial.files import RunFiles, write_failure, write_outcome, write_standardization
+from ermlab.trial.files import (
+    RunFiles,
+    clear_run,
+    write_failure,
+    write_outcome,
+    write_standardization,
+)
 from ermlab.trial.run import run_trial
+from ermlab.trial.seeding import default_dtype
 from ermlab.trial.stack import stack_trials
 
 log = logging.getLogger(__name__)
@@ -96,6 +103,7 @@ def _run_stack(
     plans = [trials[index].plan for index in tasks]
     run_dirs = [task.run_dir for task in tasks.values()]
     for index, task in tasks.items():
+        clear_run(task.run_dir)
         write_standardization(trials[index], task.run_dir)
     with RunFiles(run_dirs) as files:
 
@@ -104,19 +112,24 @@ def _run_stack(
             if on_check is not None:
                 on_check(check)
 
-        outcomes = train(learner, plans, record=record, keep=None, store=files.store)
+        dtype = trials[next(iter(tasks))].parts.data.train.x.dtype
+        with default_dtype(dtype):
+            outcomes = train(learner, plans, record=record, keep=None, store=files.store)
     share_s = (time.perf_counter() - began) / len(tasks)
-    return {
-        index: write_outcome(
-            task.run_dir,
-            trials[index],
-            outcome,
-            flatten_config(task.config, task.choices),
-            wall_s=share_s,
-            stack_size=len(tasks),
-        )
-        for (index, task), outcome in zip(tasks.items(), outcomes, strict=True)
-    }
+    results: dict[int, Result] = {}
+    for (index, task), outcome in zip(tasks.items(), outcomes, strict=True):
+        try:
+            results[index] = write_outcome(
+                task.run_dir,
+                trials[index],
+                outcome,
+                flatten_config(task.config, task.choices),
+                wall_s=share_s,
+                stack_size=len(tasks),
+            )
+        except RunDirError as error:  # of this folder; the others keep their rows
+            results[index] = _fail(task, error, share_s)
+    return results
 
 
 def _run_alone(task: TrialTask, *, allow: Sequence[str], is_sweep: bool) -> Result:

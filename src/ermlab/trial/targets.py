@@ -15,7 +15,19 @@ from omegaconf import DictConfig, OmegaConf
 
 from ermlab.errors import TargetError
 
-DEFAULT_ALLOW = ("ermlab.*", "torch.nn.*", "torch.optim.*")
+# Of ermlab only what is meant to be configured: the rest has functions that start programs.
+DEFAULT_ALLOW = (
+    "ermlab.data.bundled.*",
+    "ermlab.data.lab1.*",
+    "ermlab.data.table.table",
+    "ermlab.model.*",
+    "ermlab.objective.*",
+    "ermlab.optimizer.rules.*",
+    "ermlab.loop.plan.*",
+    "ermlab.plugins.*",
+    "torch.nn.*",
+    "torch.optim.*",
+)
 ALLOW_VARIABLE = "ERMLAB_ALLOW"
 
 
