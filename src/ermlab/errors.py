@@ -55,6 +55,10 @@ class StackError(ErmlabError):
     """Trials cannot train in one stack."""
 
 
+class TrialError(ErmlabError):
+    """A trial of a sweep was ended by its process, or by code that is not ermlab's."""
+
+
 class TargetError(ErmlabError):
     """A `_target_` cannot be found, is not allowed, or cannot be called with its keys."""
 

@@ -55,7 +55,10 @@ TABLE = {
         LAYER_0 | LAYER_1 | {"loop"},
         "hydra.utils hydra.errors omegaconf torch numpy safetensors",
     ),
-    "sweep": row(LAYER_0 | {"config", "trial"}, "optuna hydra omegaconf rich joblib"),
+    # loop: the sweep's bar is told of each check of a stack. yaml: Hydra's files, in Hydra's way.
+    "sweep": row(
+        LAYER_0 | {"config", "trial", "loop"}, "optuna hydra omegaconf rich joblib yaml", lazy="ray"
+    ),
     "results": row(
         LAYER_0,
         # omegaconf and yaml read .hydra/config.yaml; the others are tables, plots and statistics.

@@ -53,7 +53,8 @@ def finish_run(config: DictConfig, run_dir: Path, summary: Mapping[str, Any]) ->
     losses = {name: summary[name] for name in ("valid_loss", "test_loss", "train_loss")}
     finite = {k: v for k, v in losses.items() if v is not None and isfinite(v)}
     shown = ", ".join(f"{k} {v:.4g}" for k, v in finite.items()) or "no losses"
-    log.info("\t%s: %s (%.1f s)", summary["status"], shown, summary["wall_s"])
+    told = (run_dir.name, summary["status"], shown, summary["wall_s"])
+    log.info("\t%s %s: %s (%.1f s)", *told)
     return objective_value(summary, config.objective)
 
 

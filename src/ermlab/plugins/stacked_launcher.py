@@ -1,7 +1,8 @@
 """Hydra launcher that trains the jobs of a sweep in stacks: `hydra/launcher=stacked`."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn
@@ -11,13 +12,22 @@ from omegaconf import DictConfig
 
 
 @dataclass
+class StackConf:
+    """Bounds of one stack."""
+
+    max_trials: int = 16  # K, trials of a stack at most [1], >= 1
+    max_bytes: int = 8_000_000  # of its parameters, gradients and states [bytes]: the cache
+
+
+@dataclass
 class StackedLauncherConf:
     """Options of the launcher; Hydra needs them also where ermlab's YAML files are not."""
 
     _target_: str = "ermlab.plugins.stacked_launcher.StackedLauncher"
-    max_trials: int = 16  # K, trials of a stack at most [1], >= 1
-    max_bytes: int = 8_000_000  # of a stack's parameters, gradients and states [bytes]: the cache
+    n_jobs: int = 1  # processes at once [1], >= 1; -1: one for each core
+    backend: str = "loky"  # of joblib, for more than one process: loky | ray
     on_unstackable: str = "single"  # a trial that cannot be stacked: single | error
+    stack: StackConf = field(default_factory=StackConf)
 
 
 ConfigStore.instance().store(
@@ -28,9 +38,9 @@ ConfigStore.instance().store(
 class StackedLauncher(Launcher):
     """Trains ermlab's jobs in stacks, and any other task one job at a time."""
 
-    def __init__(self, max_trials: int, max_bytes: int, on_unstackable: str) -> None:
-        self._limits = {"max_trials": max_trials, "max_bytes": max_bytes}
-        self._on_unstackable = on_unstackable
+    def __init__(self, stack: Mapping[str, int], **options: Any) -> None:
+        self._options = {**stack, **options}
+        self._launches: Any = None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -42,13 +52,9 @@ class StackedLauncher(Launcher):
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Carry out a batch of jobs and return one result for each, in order."""
-        from ermlab.sweep.launch import (  # torch, once there are jobs
-            Sweep,
-            launch_basic,
-            launch_stacked,
-        )
+        from ermlab.sweep import launch  # torch, once there are jobs
 
-        hydra = Sweep(self._context, self._task, self._config, job_overrides, initial_job_idx)
-        if getattr(self._task, "trials", None) is None or self._config.hydra.job.chdir:
-            return launch_basic(hydra)
-        return launch_stacked(hydra, on_unstackable=self._on_unstackable, **self._limits)
+        if self._launches is None:
+            sweep = launch.Sweep(self._context, self._task, self._config)
+            self._launches = launch.choose_launches(sweep, **self._options)
+        return list(self._launches.launch(job_overrides, initial_job_idx))

@@ -38,7 +38,7 @@ _PLAIN_INTERPOLATION = re.compile(r"\$\{(?:(?!\.*\[?hydra)[\w.\[\]-]+|(?:now|oc\
 NodeT = TypeVar("NodeT", bound=Node)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Template:
     """What the jobs of one set of choices have in common.
 
@@ -92,13 +92,18 @@ class JobComposer:
         Raises:
             Exception: what `load_sweep_config` raises for them.
         """
-        lines = list(overrides)
-        config = self._compose_fast(lines)
-        if config is None:
-            config = self._loader.load_sweep_config(self._master, lines)
-        return config
+        return self.compose_like(overrides)[0]
 
-    def _compose_fast(self, lines: list[str]) -> DictConfig | None:
+    def compose_like(self, overrides: Sequence[str]) -> tuple[DictConfig, Template | None]:
+        """Compose one job (see `compose`), and name the template that it was copied from.
+
+        Below `hydra` the job then differs from it in `overrides.task` and `runtime.cwd` alone.
+        """
+        lines = list(overrides)
+        fast = self._compose_fast(lines)
+        return fast or (self._loader.load_sweep_config(self._master, lines), None)
+
+    def _compose_fast(self, lines: list[str]) -> tuple[DictConfig, Template] | None:
         """Compose a job from a template, or return None unless the result is surely Hydra's."""
         if not isinstance(self._loader, ConfigLoaderImpl):
             return None
@@ -118,8 +123,8 @@ class JobComposer:
             return None
         if template.reaches_hydra and not all(_resolves_nothing(v, template) for v in values):
             return None
-        config = _copy_node(template.config, None)
-        return config if _finish(config, values, overrides, self._master) else None
+        config = copy_node(template.config, None)
+        return (config, template) if _finish(config, values, overrides, self._master) else None
 
     def _parse(self, line: str) -> Override:
         # A function may draw, as shuffle([1,2]) does: such a line is parsed anew for each job.
@@ -223,7 +228,7 @@ def _finish(
     return True
 
 
-def _copy_node(node: NodeT, parent: Node | None) -> NodeT:
+def copy_node(node: NodeT, parent: Node | None) -> NodeT:
     """Copy a node and all below it, without caches, several times faster than copy.deepcopy.
 
     Values that are not nodes are shared: those of a composed configuration cannot change.
@@ -238,9 +243,9 @@ def _copy_node(node: NodeT, parent: Node | None) -> NodeT:
     metadata.resolver_cache = defaultdict(dict)
     content = state.get("_content")
     if isinstance(content, dict):
-        state["_content"] = {key: _copy_node(child, twin) for key, child in content.items()}
+        state["_content"] = {key: copy_node(child, twin) for key, child in content.items()}
     elif isinstance(content, list):
-        state["_content"] = [_copy_node(child, twin) for child in content]
+        state["_content"] = [copy_node(child, twin) for child in content]
     elif isinstance(content, Node):  # of a union
-        state["_content"] = _copy_node(content, twin)
+        state["_content"] = copy_node(content, twin)
     return twin

@@ -1,138 +1,194 @@
-"""Carries out the jobs of a multirun: composes them, divides them into stacks, trains these.
+"""Carries out the jobs of a multirun: opens them, divides them into stacks, trains these.
 
-Each job gets what Hydra's basic launcher gives it: its folder, its `.hydra` files, its callbacks
-and a JobReturn. Only the training is shared.
+Each job gets what Hydra's basic launcher gives it: its folder, its `.hydra` files, its log, its
+callbacks and a JobReturn. Only the training is shared.
 """
 
+import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import islice
+from typing import Any, Protocol
 
-from hydra._internal.core_plugins.basic_launcher import BasicLauncher
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import (
-    JobReturn,
-    JobStatus,
-    configure_log,
-    filter_overrides,
-    run_job,
-    setup_globals,
-)
+from hydra.core.utils import JobReturn, JobStatus, filter_overrides, setup_globals
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf
 
 from ermlab.errors import ConfigError, StackError
 from ermlab.sweep.groups import Group, plan_groups
+from ermlab.sweep.job_events import call_end, call_start, has_start_callback
+from ermlab.sweep.jobs import Job, JobOpener, StackedJobReturn
+from ermlab.sweep.plain import PlainLaunches, start_launch
+from ermlab.sweep.processes import Outcome, Processes
+from ermlab.sweep.progress import SweepProgress
 from ermlab.sweep.trials import Trials
-from ermlab.trial.build import DataCache
-from ermlab.trial.stack_run import Result, TrialTask, run_trials
+from ermlab.sweep.worker import Surroundings, train_elsewhere, train_jobs
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What Hydra hands to a launcher: its context, the task, the configuration, and the jobs.
-
-    Args:
-        context: of the sweep.
-        task: what each job calls.
-        config: of the sweep.
-        overrides: those of each job.
-        first: number of the first job.
-    """
+    """What Hydra hands to a launcher: its context, the task and the configuration."""
 
     context: HydraContext
     task: TaskFunction
     config: DictConfig
-    overrides: Sequence[Sequence[str]]
-    first: int
 
 
-def launch_basic(sweep: Sweep) -> Sequence[JobReturn]:
-    """Carry out jobs one at a time, as Hydra's basic launcher does."""
-    launcher = BasicLauncher()
-    launcher.setup(hydra_context=sweep.context, task_function=sweep.task, config=sweep.config)
-    return launcher.launch(sweep.overrides, initial_job_idx=sweep.first)
+@dataclass(frozen=True, kw_only=True)
+class StackOptions:
+    """How stacks are made and where they are trained.
+
+    Args:
+        max_trials: K at most, >= 1.
+        max_bytes: memory of a stack's parameters, gradients and states at most [bytes], >= 1.
+        on_unstackable: "single" trains such a trial alone; "error" refuses the launch.
+        processes: where stacks are trained.
+    """
+
+    max_trials: int
+    max_bytes: int
+    on_unstackable: str
+    processes: Processes
 
 
-def launch_stacked(
-    sweep: Sweep, *, max_trials: int, max_bytes: int, on_unstackable: str
-) -> list[JobReturn]:
-    """Carry out jobs in stacks.
+class Launches(Protocol):
+    """What carries out the jobs of a sweep, one batch after the other."""
+
+    def launch(self, overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
+        """Carry out jobs and return one result for each, in order."""
+        ...
+
+
+def choose_launches(
+    sweep: Sweep,
+    *,
+    max_trials: int,
+    max_bytes: int,
+    on_unstackable: str,
+    n_jobs: int,
+    backend: str,
+) -> Launches:
+    """Choose how a sweep is carried out: in stacks, if its task is ermlab's.
+
+    Raises:
+        ConfigError: an option is out of range.
+    """
+    if getattr(sweep.task, "trials", None) is None or sweep.config.hydra.job.chdir:
+        return PlainLaunches(sweep.context, sweep.task, sweep.config)
+    options = StackOptions(
+        max_trials=max_trials,
+        max_bytes=max_bytes,
+        on_unstackable=on_unstackable,
+        processes=Processes(n_jobs=n_jobs, backend=backend),
+    )
+    return StackedLaunches(sweep, options)
+
+
+class StackedLaunches:
+    """The launches of one sweep: a sampler asks for several, one after the other.
 
     Args:
         sweep: its task is ermlab's, with an attribute `trials`.
-        max_trials: K at most, >= 1.
-        max_bytes: memory of a stack at most [bytes].
-        on_unstackable: "single" trains such a trial alone; "error" refuses the launch.
-
-    Returns:
-        One result for each job, in order.
+        options: see `StackOptions`.
 
     Raises:
-        StackError: a trial cannot be stacked and `on_unstackable` is "error".
+        ConfigError: an option is out of range.
     """
-    trials: Trials = sweep.task.trials  # type: ignore[attr-defined]  # the plugin has looked
-    _check_options(max_trials, on_unstackable)
-    setup_globals()
-    _log_as_hydra(sweep)
-    Path(str(sweep.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
-    log.info("Launching %d jobs in stacks", len(sweep.overrides))
-    jobs = [_prepare(sweep, each, n) for n, each in enumerate(sweep.overrides, sweep.first)]
-    groups = plan_groups(
-        [task.config for task, _ in jobs],
-        [task.choices for task, _ in jobs],
-        max_trials=max_trials,
-        max_bytes=max_bytes,
-    )
-    _tell_reasons(groups, sweep.first, on_unstackable)
-    cache: DataCache = {}
-    for group in groups:
-        tasks = [jobs[member][0] for member in group.members]
-        results = run_trials(tasks, allow=trials.allow, cache=cache)
-        for member, result in zip(group.members, results, strict=True):
-            _conclude(*jobs[member], result, trials)
-    return [job for _, job in jobs]
 
+    def __init__(self, sweep: Sweep, options: StackOptions) -> None:
+        _check_options(options)
+        setup_globals()
+        self._sweep = sweep
+        self._options = options
+        self._trials: Trials = sweep.task.trials  # type: ignore[attr-defined]  # the plugin looked
+        self._n_processes = options.processes.count()
+        self._opener = JobOpener(sweep.context, sweep.config)
+        self._progress = SweepProgress(str(sweep.config.objective))
 
-def _log_as_hydra(sweep: Sweep) -> None:
-    hydra, allowed = sweep.config.hydra, sweep.context.execution_whitelist
-    configure_log(hydra.hydra_logging, hydra.verbose, execution_whitelist=allowed)
+    def launch(self, overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
+        """Carry out jobs in stacks.
 
+        Args:
+            overrides: those of each job.
+            first: number of the first job.
 
-def _prepare(sweep: Sweep, overrides: Sequence[str], number: int) -> tuple[TrialTask, JobReturn]:
-    """Let Hydra make a job's folder and files, and take its configuration instead of training."""
-    log.info("\t#%d : %s", number, " ".join(filter_overrides(overrides)))
-    job_config = sweep.context.config_loader.load_sweep_config(sweep.config, list(overrides))
-    with open_dict(job_config):
-        job_config.hydra.job.id, job_config.hydra.job.num = str(number), number
-    taken: list[TrialTask] = []
+        Returns:
+            One result for each job, in order.
 
-    def take(task_config: DictConfig) -> None:
-        runtime = HydraConfig.get().runtime
-        run_dir, choices = Path(runtime.output_dir), dict(runtime.choices)
-        taken.append(TrialTask(config=task_config, run_dir=run_dir, choices=choices))
+        Raises:
+            StackError: a trial cannot be stacked and `on_unstackable` is "error".
+        """
+        start_launch(self._sweep.context, self._sweep.config)
+        log.info("Launching %d jobs in stacks", len(overrides))
+        jobs = []
+        for number, words in enumerate(overrides, first):
+            log.info("\t#%d : %s", number, " ".join(filter_overrides(words)))
+            jobs.append(self._opener.open(number, words))
+        groups = self._plan(jobs)
+        _tell_reasons(groups, first, self._options.on_unstackable)
+        if has_start_callback(self._sweep.context):
+            for job in jobs:
+                job.write_files()
+                call_start(self._sweep.context, job, self._sweep.task)
+        returns = [StackedJobReturn(job) for job in jobs]
+        with self._progress.launch(self._count_trials(first + len(jobs))):
+            for outcome in self._train(groups, jobs):
+                members = groups[outcome.group].members
+                for member, ended in zip(members, outcome.done.jobs, strict=True):
+                    failed = isinstance(ended.value, Exception)
+                    returns[member].status = JobStatus.FAILED if failed else JobStatus.COMPLETED
+                    returns[member].return_value = ended.value
+                    call_end(self._sweep.context, jobs[member], returns[member])
+                for record in outcome.done.records:
+                    logging.getLogger(record.name).handle(record)
+                self._progress.end(outcome.done.jobs)
+        return list(returns)
 
-    job = run_job(
-        hydra_context=sweep.context,
-        task_function=take,
-        config=job_config,
-        job_dir_key="hydra.sweep.dir",
-        job_subdir_key="hydra.sweep.subdir",
-        configure_logging=False,
-    )
-    _ = job.return_value  # raises what kept Hydra from making the folder
-    return taken[0], job
+    def _plan(self, jobs: Sequence[Job]) -> list[Group]:
+        """Plan the groups; jobs with other environment variables run another program."""
+        choices = [
+            {**job.choices, "environment": json.dumps(job.environment, sort_keys=True)}
+            for job in jobs
+        ]
+        return plan_groups(
+            [job.task_config() for job in jobs],
+            choices,
+            max_trials=self._options.max_trials,
+            max_bytes=self._options.max_bytes,
+        )
 
+    def _train(self, groups: Sequence[Group], jobs: Sequence[Job]) -> Iterator[Outcome]:
+        members = [[jobs[member] for member in group.members] for group in groups]
+        options: list[dict[str, Any]] = [
+            {"alone": group.reason is not None, "on_unstackable": self._options.on_unstackable}
+            for group in groups
+        ]
+        if self._n_processes == 1:
+            for index, group in enumerate(members):
+                self._progress.begin(len(group))
+                see = self._progress.see
+                done = train_jobs(group, self._trials, on_check=see, **options[index])
+                yield Outcome(group=index, done=done)
+            return
+        around = Surroundings()
+        calls = [
+            (train_elsewhere, (group, self._trials, around), options[index])
+            for index, group in enumerate(members)
+        ]
+        waiting = iter(members)
+        for group in islice(waiting, self._n_processes):
+            self._progress.begin(len(group))
+        for outcome in self._options.processes.run(members, calls):
+            yield outcome
+            self._progress.begin(len(next(waiting, ())))  # the processes take them in order
 
-def _conclude(task: TrialTask, job: JobReturn, result: Result, trials: Trials) -> None:
-    if isinstance(result, Exception):
-        job.status, job.return_value = JobStatus.FAILED, result
-        log.info("\t%s: failed", task.run_dir.name)
-    else:
-        job.return_value = trials.finish(task.config, task.run_dir, result)
+    def _count_trials(self, launched: int) -> int:
+        """Trials of the whole sweep: those that the sampler will ask for, if it says so."""
+        asked = OmegaConf.select(self._sweep.config, "hydra.sweeper.n_trials")
+        return max(launched, asked if isinstance(asked, int) else 0)
 
 
 def _tell_reasons(groups: Sequence[Group], first: int, on_unstackable: str) -> None:
@@ -149,16 +205,18 @@ def _tell_reasons(groups: Sequence[Group], first: int, on_unstackable: str) -> N
         log.info("\t%s", told)
 
 
-def _check_options(max_trials: int, on_unstackable: str) -> None:
-    if max_trials < 1:
+def _check_options(options: StackOptions) -> None:
+    for name in ("max_trials", "max_bytes"):
+        if getattr(options, name) < 1:
+            raise ConfigError(
+                f"hydra.launcher.stack.{name} is {getattr(options, name)}, but must be >= 1",
+                where=f"hydra.launcher.stack.{name}",
+                fix="set it to 1 or more",
+            )
+    if options.on_unstackable not in ("single", "error"):
         raise ConfigError(
-            f"hydra.launcher.max_trials is {max_trials}, but must be >= 1",
-            where="hydra.launcher.max_trials",
-            fix="set it to 1 or more",
-        )
-    if on_unstackable not in ("single", "error"):
-        raise ConfigError(
-            f"hydra.launcher.on_unstackable is {on_unstackable}, but must be single or error",
+            f"hydra.launcher.on_unstackable is {options.on_unstackable}, "
+            "but must be single or error",
             where="hydra.launcher.on_unstackable",
             fix="use one of: single, error",
         )

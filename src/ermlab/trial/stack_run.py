@@ -11,7 +11,7 @@ import torch
 from omegaconf import DictConfig
 
 from ermlab.config.check import check_config
-from ermlab.errors import ErmlabError, RunDirError, StackError
+from ermlab.errors import ErmlabError, RunDirError, StackError, describe_error
 from ermlab.loop.loop import Check, train
 from ermlab.trial.build import DataCache, Trial, build_trial
 from ermlab.trial.columns import flatten_choices, flatten_config
@@ -44,11 +44,12 @@ def run_trials(
     tasks: Sequence[TrialTask],
     *,
     allow: Sequence[str],
-    is_sweep: bool = True,
+    alone: bool = False,
+    on_unstackable: str = "single",
     on_check: Callable[[Check], None] | None = None,
     cache: DataCache | None = None,
 ) -> list[Result]:
-    """Train some trials in one stack and write their run directories.
+    """Train some trials of a sweep in one stack and write their run directories.
 
     A trial whose configuration is wrong becomes a row with status `failed`; the others train. Where
     the trials turn out not to stack, the reference learner trains each, and the log says why.
@@ -56,20 +57,23 @@ def run_trials(
     Args:
         tasks: the trials.
         allow: patterns of the `_target_`s that may be called.
-        is_sweep: whether they are jobs of a multirun.
+        alone: whether the reference learner trains each from the start.
+        on_unstackable: "single", or "error": trials that do not stack fail with the reason.
         on_check: told of every check of the stack.
         cache: data sets of earlier calls, by configuration; added to.
 
     Returns:
         For each task the columns of its summary, or the exception that ended it.
     """
+    if alone:
+        return [_run_alone(task, allow, on_check) for task in tasks]
     cache = {} if cache is None else cache
     results: dict[int, Result] = {}
     built: dict[int, Trial] = {}
     began = time.perf_counter()
     for index, task in enumerate(tasks):
         try:
-            built[index] = _build(task, allow=allow, is_sweep=is_sweep, cache=cache)
+            built[index] = _build(task, allow=allow, cache=cache)
         except Exception as error:  # noqa: BLE001  # the row of this trial tells it
             results[index] = _fail(task, error, time.perf_counter() - began)
     chosen = {index: tasks[index] for index in built}
@@ -78,15 +82,16 @@ def run_trials(
     except RunDirError as error:  # the disk: training again would not mend it
         results |= {index: _fail(task, error, 0.0) for index, task in chosen.items()}
     except Exception as error:  # noqa: BLE001  # the reference learner finds out whose it is
-        reason = error.what if isinstance(error, StackError) else f"{type(error).__name__}: {error}"
-        log.info("trained one by one, not in a stack: %s", reason)
-        for index, task in chosen.items():
-            results[index] = _run_alone(task, allow=allow, is_sweep=is_sweep)
+        if on_unstackable == "error" and isinstance(error, StackError):
+            results |= {index: _fail(task, error, 0.0) for index, task in chosen.items()}
+        else:
+            log.info("\ttrained one by one, not in a stack: %s", describe_error(error))
+            results |= {i: _run_alone(task, allow, on_check) for i, task in chosen.items()}
     return [results[index] for index in range(len(tasks))]
 
 
-def _build(task: TrialTask, *, allow: Sequence[str], is_sweep: bool, cache: DataCache) -> Trial:
-    check_config(task.config, choices=task.choices, is_sweep=is_sweep)
+def _build(task: TrialTask, *, allow: Sequence[str], cache: DataCache) -> Trial:
+    check_config(task.config, choices=task.choices, is_sweep=True)
     torch.set_num_threads(task.config.threads)
     return build_trial(task.config, allow=allow, cache=cache)
 
@@ -132,10 +137,17 @@ def _run_stack(
     return results
 
 
-def _run_alone(task: TrialTask, *, allow: Sequence[str], is_sweep: bool) -> Result:
+def _run_alone(
+    task: TrialTask, allow: Sequence[str], on_check: Callable[[Check], None] | None
+) -> Result:
     try:
         return run_trial(
-            task.config, run_dir=task.run_dir, choices=task.choices, allow=allow, is_sweep=is_sweep
+            task.config,
+            run_dir=task.run_dir,
+            choices=task.choices,
+            allow=allow,
+            is_sweep=True,
+            on_check=None if on_check is None else lambda check, n_steps: on_check(check),
         )
     except Exception as error:  # noqa: BLE001  # already a row with status `failed`
         return error

@@ -1,0 +1,105 @@
+"""The files that Hydra puts into a job's folder, and the paths that it gives as interpolations.
+
+What all jobs of one template have in common is turned into text once. `tests/sweep/test_jobs.py`
+compares the files byte for byte with those of Hydra's basic launcher.
+"""
+
+import re
+from functools import lru_cache
+from typing import Any
+
+import yaml
+from omegaconf import DictConfig, OmegaConf
+from omegaconf._utils import get_omega_conf_dumper
+from omegaconf.basecontainer import BaseContainer
+
+from ermlab.sweep.compose import MAX_TEMPLATES, Template
+
+_OWN = ("job", "overrides", "runtime")  # below `hydra`, what is of one job
+_NODE = re.compile(r"\$\{(hydra\.[\w.]+)\}")
+_NOW = re.compile(r"\$\{now:([^${},\\\\'\"]*)\}")  # with one plain argument
+
+
+class JobFiles:
+    """Makes the text of Hydra's files."""
+
+    def __init__(self) -> None:
+        self._find_pieces = lru_cache(MAX_TEMPLATES)(_make_pieces)
+
+    def write(
+        self, task: DictConfig, hydra: DictConfig, template: Template | None
+    ) -> dict[str, str]:
+        """Make the text of each file, by its name.
+
+        Args:
+            task: configuration of the job's task.
+            hydra: a mapping of the node `hydra` alone.
+            template: what the job was composed from, if it was.
+        """
+        hydra_text = OmegaConf.to_yaml(hydra) if template is None else self._join(hydra, template)
+        return {
+            "config.yaml": OmegaConf.to_yaml(task),
+            "hydra.yaml": hydra_text,
+            "overrides.yaml": OmegaConf.to_yaml(hydra.hydra.overrides.task),
+        }
+
+    def _join(self, hydra: DictConfig, template: Template) -> str:
+        pieces = dict(self._find_pieces(template))
+        for key in _OWN:
+            pieces[key] = _piece(key, hydra.hydra._get_node(key))
+        return "hydra:\n" + "".join(pieces.values())
+
+
+def read_text(config: DictConfig, key: str) -> str:
+    """Read a text of Hydra's node, `OmegaConf.select` in less time where that is simple.
+
+    Args:
+        config: of a job, node `hydra` included.
+        key: of the text, such as "hydra.sweep.subdir".
+    """
+    raw = _raw(config, key)
+    if raw is not None:
+        parts = [_raw(config, name) for name in _NODE.findall(raw)]
+        if all(part is not None and "${" not in part for part in parts):
+            text = _NODE.sub(lambda found: str(_raw(config, found[1])), raw)
+            told = OmegaConf.get_cache(config)["now"]  # the clock stands still in a sweep
+            text = _NOW.sub(lambda found: str(told.get((found[1],), found[0])), text)
+            if "${" not in text:
+                return text
+    return str(OmegaConf.select(config, key))
+
+
+def _raw(config: DictConfig, key: str) -> str | None:
+    """What is written at a key, as text; None where that needs more than a walk."""
+    node: Any = config
+    for name in key.split("."):
+        node = node._get_node(name) if isinstance(node, DictConfig) else None
+    value = None if node is None else node._value()
+    return None if value is None or value == "???" or isinstance(value, dict | list) else str(value)
+
+
+def _make_pieces(template: Template) -> dict[str, str]:
+    node = template.config._get_node("hydra")
+    assert isinstance(node, DictConfig), "Hydra has composed it"
+    return {str(key): "" if key in _OWN else _piece(str(key), node._get_node(key)) for key in node}
+
+
+def _piece(key: str, node: Any) -> str:
+    """The lines of one entry of `hydra`, as they stand in the file of all of it."""
+    value = node._value()
+    if isinstance(node, BaseContainer):
+        value = BaseContainer._to_content(
+            node,
+            resolve=False,
+            throw_on_missing=False,
+            enum_to_str=True,
+            encode_missing_literals=True,
+        )
+    text: str = yaml.dump(
+        {"hydra": {key: value}},
+        default_flow_style=False,
+        allow_unicode=True,
+        sort_keys=False,
+        Dumper=get_omega_conf_dumper(),
+    )
+    return text.removeprefix("hydra:\n")

@@ -1,0 +1,238 @@
+"""Opens the jobs of a multirun as Hydra's `run_job` does, in a few milliseconds each.
+
+A job is kept small, as text and pickles of this process, so that a sweep of a thousand jobs holds
+no thousand configurations. Composing is in `compose.py`, training in `worker.py`.
+"""
+
+import pickle
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobRuntime
+from hydra.types import HydraContext
+from omegaconf import DictConfig, ListConfig, Node, OmegaConf, open_dict, read_write
+
+from ermlab import rundir
+from ermlab.sweep.compose import JobComposer
+from ermlab.sweep.job_files import JobFiles, read_text
+from ermlab.sweep.job_log import JobLog, find_job_log
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One job: where it writes, what it writes before it starts, and its configuration.
+
+    Args:
+        number: of the job in its sweep, from 0.
+        overrides: those that are not Hydra's own.
+        run_dir: its folder, absolute; not made yet.
+        files: the text of each file that Hydra puts there, by path below the folder.
+        choices: the chosen option of each config group.
+        environment: variables that are set while it trains.
+        log: the file that its log messages go to; None if they go to none.
+        task: its configuration without the node `hydra`, pickled.
+        hydra: the node `hydra` alone, pickled.
+    """
+
+    number: int
+    overrides: Sequence[str]
+    run_dir: Path
+    files: Mapping[str, str]
+    choices: Mapping[str, str | None]
+    environment: Mapping[str, str]
+    log: JobLog | None
+    task: bytes
+    hydra: bytes
+
+    def task_config(self) -> DictConfig:
+        """What the task gets."""
+        config: DictConfig = pickle.loads(self.task)  # noqa: S301  # this process pickled it
+        return config
+
+    def hydra_config(self) -> DictConfig:
+        """What `HydraConfig` holds while the job runs."""
+        config: DictConfig = pickle.loads(self.hydra)  # noqa: S301  # this process pickled it
+        return config
+
+    def write_files(self) -> None:
+        """Make the folder and write Hydra's files into it.
+
+        Raises:
+            RunDirError: the folder cannot be written.
+        """
+        write_files(self.run_dir, self.files)
+
+    def mark_begun(self) -> None:
+        """Leave a sign in the folder that the job's process has begun with it."""
+        self.write_files()
+        path = self.run_dir / rundir.HISTORY
+        with rundir.storage_errors(path):
+            path.touch()
+
+    def has_begun(self, since: float) -> bool:
+        """Whether there is such a sign from after a time [seconds since the epoch]."""
+        try:
+            return (self.run_dir / rundir.HISTORY).stat().st_mtime >= since
+        except OSError:
+            return False
+
+
+class StackedJobReturn(JobReturn):
+    """Hydra's JobReturn, which unpacks the configurations of its job when they are asked for."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        super().__init__(
+            overrides=list(job.overrides),
+            working_dir=str(Path.cwd()),
+            task_name=JobRuntime.instance().get("name"),
+        )
+
+    @property
+    def cfg(self) -> DictConfig:
+        """The configuration of the task."""
+        return self._job.task_config()
+
+    @cfg.setter
+    def cfg(self, value: DictConfig | None) -> None:
+        """The job has it."""
+
+    @property
+    def hydra_cfg(self) -> DictConfig:
+        """The configuration of Hydra."""
+        return self._job.hydra_config()
+
+    @hydra_cfg.setter
+    def hydra_cfg(self, value: DictConfig | None) -> None:
+        """The job has it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Composed:
+    """One job as Hydra would start it: its whole configuration, its folder and Hydra's files."""
+
+    config: DictConfig
+    run_dir: Path
+    files: Mapping[str, str]
+
+
+class JobOpener:
+    """Makes jobs of overrides, each as Hydra's basic launcher would.
+
+    Args:
+        context: of the sweep.
+        config: of the sweep, node `hydra` included.
+    """
+
+    def __init__(self, context: HydraContext, config: DictConfig) -> None:
+        self._composer = JobComposer(context.config_loader, config)
+        self._files = JobFiles()
+
+    def compose(self, number: int, overrides: Sequence[str]) -> Composed:
+        """Compose one job; nothing is written.
+
+        Raises:
+            Exception: what Hydra raises for overrides that cannot be composed.
+        """
+        config, template = self._composer.compose_like(overrides)
+        with open_dict(config):
+            config.hydra.job.id, config.hydra.job.num = str(number), number
+        with as_hydra_config(config):
+            folder, name = (read_text(config, f"hydra.sweep.{key}") for key in ("dir", "subdir"))
+            run_dir = Path(folder, name).absolute()
+            node = config.hydra
+            with read_write(node.runtime), open_dict(node.runtime):
+                node.runtime.output_dir = str(run_dir)
+            with read_write(node.job.env_set):
+                OmegaConf.resolve(node.job.env_set)
+        OmegaConf.set_readonly(node, True)
+        files = {}
+        if node.output_subdir is not None:
+            texts = self._files.write(*split_hydra(config), template)
+            files = {f"{node.output_subdir}/{name}": text for name, text in texts.items()}
+        return Composed(config=config, run_dir=run_dir, files=files)
+
+    def open(self, number: int, overrides: Sequence[str]) -> Job:
+        """Compose one job and make it small (see `compose`)."""
+        composed = self.compose(number, overrides)
+        task, node = composed.config, composed.config.hydra
+        with as_hydra_config(task):
+            log = find_job_log(task)
+            _settle_hydra(task)
+        hydra = OmegaConf.create({})
+        # Moved, for assigning it would copy it, which takes longer than all the rest.
+        hydra._content["hydra"] = task._content.pop("hydra")  # type: ignore[index,union-attr]
+        node._set_parent(hydra)
+        return Job(
+            number=number,
+            overrides=task_overrides(node),
+            run_dir=composed.run_dir,
+            files=composed.files,
+            choices=dict(node.runtime.choices),
+            environment={str(key): str(value) for key, value in node.job.env_set.items()},
+            log=log,
+            task=pickle.dumps(task),
+            hydra=pickle.dumps(hydra),
+        )
+
+
+def write_files(run_dir: Path, files: Mapping[str, str]) -> None:
+    """Make a job's folder and write Hydra's files into it.
+
+    Raises:
+        RunDirError: the folder cannot be written.
+    """
+    with rundir.storage_errors(run_dir):
+        run_dir.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (run_dir / name).parent.mkdir(exist_ok=True)
+            (run_dir / name).write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def as_hydra_config(config: DictConfig) -> Iterator[None]:
+    """Let `${hydra:...}` and `HydraConfig.get()` read from a job's configuration in the block."""
+    before = HydraConfig.instance().cfg
+    HydraConfig.instance().cfg = config  # type: ignore[assignment]  # has the node `hydra`
+    try:
+        yield
+    finally:
+        HydraConfig.instance().cfg = before
+
+
+def task_overrides(node: DictConfig) -> list[str]:
+    """The overrides of a job that are not Hydra's own, as they were typed."""
+    overrides = OmegaConf.to_container(node.overrides.task)
+    assert isinstance(overrides, list), "Hydra's schema has a list there"
+    return overrides
+
+
+def split_hydra(config: DictConfig) -> tuple[DictConfig, DictConfig]:
+    """View a job's configuration as what its task gets and what Hydra keeps, for reading alone."""
+    views = []
+    for is_hydra in (False, True):
+        view = object.__new__(DictConfig)
+        view.__dict__.update(config.__dict__)
+        content = config._content
+        assert isinstance(content, dict), "a composed configuration is a mapping"
+        view.__dict__["_content"] = {k: v for k, v in content.items() if (k == "hydra") == is_hydra}
+        views.append(view)
+    return views[0], views[1]
+
+
+def _settle_hydra(node: Any) -> None:
+    """Put what `${hydra:...}` stands for into its place: elsewhere it would lead elsewhere."""
+    keys = list(node) if isinstance(node, DictConfig) else range(len(node))
+    for key in keys:
+        child = node._get_node(key)
+        if not isinstance(child, Node) or key == "hydra":
+            continue
+        if child._is_interpolation():
+            if "${hydra:" in str(child._value()):
+                node[key] = node[key]
+        elif isinstance(child, DictConfig | ListConfig) and not child._is_none():
+            _settle_hydra(child)
