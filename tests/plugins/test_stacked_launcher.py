@@ -5,6 +5,7 @@ import pytest
 from hydra.core.plugins import Plugins
 from hydra.plugins.launcher import Launcher
 from hydra.test_utils.launcher_common_tests import (
+    BatchedSweeperTestSuite,
     IntegrationTestSuite,
     LauncherTestSuite,
 )
@@ -27,6 +28,13 @@ def test_hydra_finds_the_launcher_by_its_entry_point():
 @pytest.mark.parametrize(("launcher_name", "overrides"), [("stacked", [])])
 class TestStackedLauncher(LauncherTestSuite):
     """Hydra's suite: a task that is not ermlab's is launched as by the basic launcher."""
+
+
+@pytest.mark.parametrize(
+    ("launcher_name", "overrides"), [("stacked", ["hydra.sweeper.max_batch_size=2"])]
+)
+class TestStackedLauncherBatches(BatchedSweeperTestSuite):
+    """Hydra's suite of a sweeper that launches several times."""
 
 
 @pytest.mark.parametrize(
@@ -109,6 +117,41 @@ def test_trials_with_dropout_are_trained_one_by_one_and_the_log_says_why(ermlab_
         tables.append((done, table))
     assert "draws random numbers in training" in tables[0][0].stdout
     pd.testing.assert_frame_equal(tables[0][1][LOSSES], tables[1][1][LOSSES], check_exact=True)
+
+
+def test_dropout_fails_with_the_reason_when_asked_so(ermlab_cli, tmp_path):
+    model = tmp_path / "conf" / "model"
+    model.mkdir(parents=True)
+    (model / "mine.yaml").write_text(
+        "_target_: torch.nn.Sequential\n_args_:\n"
+        "  - {_target_: torch.nn.Dropout, p: 0.5}\n"
+        "  - {_target_: torch.nn.Linear, in_features: 100, out_features: 100}\n"
+    )
+    words = ["--config-dir", "conf", "model=mine", "seed=0,1"]
+    done, table = sweep(ermlab_cli, tmp_path, "stacked", *words,
+                        "hydra.launcher.on_unstackable=error")  # fmt: skip
+    assert done.returncode == 1
+    assert "StackError: Sequential cannot be stacked: it draws random numbers" in done.stderr
+    assert set(table["status"]) == {"failed"}
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("stack.max_trials=0", "hydra.launcher.stack.max_trials is 0"),
+        ("stack.max_bytes=0", "hydra.launcher.stack.max_bytes is 0"),
+        ("on_unstackable=maybe", "hydra.launcher.on_unstackable is maybe"),
+        ("n_jobs=0", "n_jobs"),
+        ("backend=nonsense", "nonsense"),
+        ("nonsense=1", "hydra.launcher.nonsense"),
+    ],
+)
+def test_a_wrong_option_is_told_before_any_work(ermlab_cli, tmp_path, option, told):
+    done = ermlab_cli("-m", "hydra/launcher=stacked", f"hydra.launcher.{option}", "seed=0,1")
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("multirun/*/*/0"))
 
 
 def test_what_cannot_be_stacked_is_refused_when_asked_so(ermlab_cli, tmp_path):

@@ -1,6 +1,6 @@
 """Hydra launcher that trains the jobs of a sweep in stacks: `hydra/launcher=stacked`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,31 +30,26 @@ class StackedLauncherConf:
     stack: StackConf = field(default_factory=StackConf)
 
 
-ConfigStore.instance().store(
-    group="hydra/launcher", name="stacked", node=StackedLauncherConf, provider="ermlab"
-)
+Store = ConfigStore.instance().store
+Store(group="hydra/launcher", name="stacked", node=StackedLauncherConf, provider="ermlab")
 
 
 class StackedLauncher(Launcher):
     """Trains ermlab's jobs in stacks, and any other task one job at a time."""
 
-    def __init__(self, stack: Mapping[str, int], **options: Any) -> None:
-        self._options = {**stack, **options}
-        self._launches: Any = None
+    def __init__(self, **options: Any) -> None:
+        self._options = options
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         """Take what Hydra hands over before the first launch."""
-        self._context, self._task, self._config = hydra_context, task_function, config
+        from ermlab.sweep.start import prepare_launches
+
+        self._launches = prepare_launches(hydra_context, task_function, config, **self._options)
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         """Carry out a batch of jobs and return one result for each, in order."""
-        from ermlab.sweep import launch  # torch, once there are jobs
-
-        if self._launches is None:
-            sweep = launch.Sweep(self._context, self._task, self._config)
-            self._launches = launch.choose_launches(sweep, **self._options)
         return list(self._launches.launch(job_overrides, initial_job_idx))

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus, filter_overrides, setup_globals
 from hydra.types import HydraContext, TaskFunction
@@ -19,7 +19,7 @@ from ermlab.errors import ConfigError, StackError
 from ermlab.sweep.groups import Group, plan_groups
 from ermlab.sweep.job_events import call_end, call_start, has_start_callback
 from ermlab.sweep.jobs import Job, JobOpener, StackedJobReturn
-from ermlab.sweep.plain import PlainLaunches, start_launch
+from ermlab.sweep.plain import start_launch
 from ermlab.sweep.processes import Outcome, Processes
 from ermlab.sweep.progress import SweepProgress
 from ermlab.sweep.trials import Trials
@@ -52,39 +52,6 @@ class StackOptions:
     max_bytes: int
     on_unstackable: str
     processes: Processes
-
-
-class Launches(Protocol):
-    """What carries out the jobs of a sweep, one batch after the other."""
-
-    def launch(self, overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
-        """Carry out jobs and return one result for each, in order."""
-        ...
-
-
-def choose_launches(
-    sweep: Sweep,
-    *,
-    max_trials: int,
-    max_bytes: int,
-    on_unstackable: str,
-    n_jobs: int,
-    backend: str,
-) -> Launches:
-    """Choose how a sweep is carried out: in stacks, if its task is ermlab's.
-
-    Raises:
-        ConfigError: an option is out of range.
-    """
-    if getattr(sweep.task, "trials", None) is None or sweep.config.hydra.job.chdir:
-        return PlainLaunches(sweep.context, sweep.task, sweep.config)
-    options = StackOptions(
-        max_trials=max_trials,
-        max_bytes=max_bytes,
-        on_unstackable=on_unstackable,
-        processes=Processes(n_jobs=n_jobs, backend=backend),
-    )
-    return StackedLaunches(sweep, options)
 
 
 class StackedLaunches:
