@@ -1,5 +1,6 @@
 """The command line as it is typed: what it prints, imports and returns."""
 
+import re
 import subprocess
 import sys
 
@@ -48,7 +49,9 @@ def test_a_mistake_gets_one_message_with_what_where_and_fix(words, ermlab_cli, t
     assert "schema_" not in done.stderr
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--cfg", "job"], ["results", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--cfg", "job"], ["results", "--help"], ["verify", "--help"]]
+)
 def test_help_imports_nothing_heavy(words, tmp_path):
     code = (
         "import sys; from ermlab.cli.main import main\n"
@@ -60,6 +63,14 @@ def test_help_imports_nothing_heavy(words, tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert done.stderr.strip().splitlines()[-1] == "[]"
+
+
+def test_help_names_every_command(ermlab_cli, tmp_path):
+    shown = ermlab_cli("--help", cwd=tmp_path).stdout
+    unknown = ermlab_cli("nocommand", cwd=tmp_path).stderr
+    names = re.search(r"use one of: (.*);", unknown)[1].split(", ")
+    assert {"results", "verify"} <= set(names)
+    assert all(f"ermlab {name} DIR" in shown for name in names)
 
 
 def test_a_run_imports_no_compiler_of_torch(tmp_path):

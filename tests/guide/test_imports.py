@@ -43,7 +43,7 @@ def row(ermlab: frozenset[str], outside: str, lazy: str = "") -> Row:
 TABLE = {
     "errors": row(LAYER_0, "numpy"),
     "seeds": row(LAYER_0, "numpy"),
-    "rundir": row(LAYER_0, "numpy"),
+    "rundir": row(LAYER_0, "numpy yaml"),  # yaml: what Hydra wrote beside our files
     "config": row(LAYER_0, "omegaconf hydra.core.config_store"),
     "data": row(LAYER_0, "torch numpy", lazy="sklearn pandas"),
     "model": row(LAYER_0, "torch numpy"),
@@ -55,7 +55,7 @@ TABLE = {
         LAYER_0 | LAYER_1 | {"loop"},
         "hydra.utils hydra.errors omegaconf torch numpy safetensors",
     ),
-    "sweep": row(LAYER_0 | {"config", "trial"}, "optuna hydra omegaconf rich joblib"),
+    "sweep": row(LAYER_0 | {"config", "trial"}, "optuna hydra omegaconf yaml rich joblib"),
     "results": row(
         LAYER_0,
         # omegaconf and yaml read .hydra/config.yaml; the others are tables, plots and statistics.
