@@ -1,5 +1,6 @@
 """The command line as it is typed: what it prints, imports and returns."""
 
+import os
 import re
 import subprocess
 import sys
@@ -155,3 +156,38 @@ def test_what_is_ours_but_not_to_be_configured_is_not_called(target, ermlab_cli,
     assert done.returncode == 1
     assert "ermlab.trial" in done.stderr
     assert not (tmp_path / "outputs").exists()
+
+
+def test_a_file_of_the_users_that_is_not_yaml_is_told_with_its_line(ermlab_cli, tmp_path):
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "mine.yaml").write_text("a: [1,\nb: {\n")
+    done = ermlab_cli("--config-dir", "conf", "model=mine", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "mine.yaml, line 3, column 1" in done.stderr
+
+
+@pytest.mark.parametrize(("width", "kind"), [("4", "ValueError"), ("x", "TypeError")])
+def test_a_value_that_the_users_model_refuses_is_told_with_the_value(
+    width, kind, ermlab_cli, tmp_path
+):
+    (tmp_path / "my_refusing.py").write_text(
+        "import torch\n\n\nclass Net(torch.nn.Linear):\n    def __init__(self, width):\n"
+        "        if width > 3:\n            raise ValueError('width must be at most 3')\n"
+    )
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    text = f"_target_: my_refusing.Net\nwidth: {width}\n"
+    (tmp_path / "conf" / "model" / "mine.yaml").write_text(text)
+    env = {
+        "ERMLAB_ALLOW": "my_refusing.*",
+        "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}",
+    }
+    words = ["--config-dir", "conf", "model=mine", "hydra.run.dir=here", *SHORT]
+    done = ermlab_cli(*words, cwd=tmp_path, env=env)
+    shown = repr(width) if width == "x" else width
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert f"my_refusing.Net failed with width={shown}" in done.stderr
+    assert kind in done.stderr
+    assert "my_refusing.py:" in done.stderr
+    assert "Traceback" in (tmp_path / "here" / "traceback.txt").read_text()

@@ -62,7 +62,7 @@ TABLE = {
         "numpy pandas pyarrow omegaconf yaml matplotlib rich plotly scipy statsmodels",
     ),
     # loop: the progress bar is told of each of its checks.
-    "cli": row(SHELL | {"loop"}, "hydra typer omegaconf rich", lazy="pandas"),
+    "cli": row(SHELL | {"loop"}, "hydra typer omegaconf yaml rich", lazy="pandas"),
     "__main__": row(SHELL | {"cli"}, "hydra typer omegaconf rich"),
     # hydra_plugins: the study sweeper extends the one of hydra-optuna-sweeper.
     "plugins": row(SHELL, "hydra omegaconf hydra_plugins", lazy=" ".join(HEAVY)),

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 
+import yaml
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
@@ -43,6 +44,8 @@ def explain(error: BaseException) -> ErmlabError | None:
     if isinstance(error, HydraException):
         return _explain_composition(str(error))
     if not _is_of_a_trial(modules):
+        if isinstance(error, yaml.YAMLError):
+            return _explain_yaml(error)
         if isinstance(error, ValueError) and modules and modules[-1].startswith("hydra."):
             return _explain_composition(str(error))
         if isinstance(error, OSError) and error.filename is not None:
@@ -126,6 +129,19 @@ def _explain_composition(told: str) -> ConfigError:
         " ".join(lines[:3]) or "the configuration cannot be composed",
         where="the command line or a configuration file",
         fix=f"ermlab --help lists the groups and keys; {FULL_ERROR}",
+    )
+
+
+def _explain_yaml(error: yaml.YAMLError) -> ConfigError:
+    """Tell in which line of a file YAML breaks off."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or " ".join(str(error).split())
+    place = "a file" if mark is None else f"{mark.name}, line {mark.line + 1}"
+    return ConfigError(
+        f"a configuration file is not YAML: {problem}",
+        where=place if mark is None else f"{place}, column {mark.column + 1}",
+        fix="mend that line or the one above: close brackets and quotes, indent with spaces, and "
+        "quote text that holds `: `, ` #` or begins with a sign such as [, {, *, &",
     )
 
 
