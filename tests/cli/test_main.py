@@ -29,6 +29,10 @@ MISTAKES = {
     ),
     "labels and squared error": (["data=digits"], ["loss=cross_entropy"]),
     "sweep without -m": (["sweeps=step_size"], ["ermlab -m sweeps=step_size"]),
+    "values without -m": (
+        ["optimizer.lr=0.1,0.01"],
+        ["several values, 0.1,0.01", "add -m", "ermlab -m optimizer.lr=0.1,0.01"],
+    ),
     "missing file": (["data=table", "data.path=no.csv", "data.targets=[y]"], ["no.csv"]),
     "target not allowed": (["model._target_=os.system"], ["ERMLAB_ALLOW='os.*'", "allow="]),
     "unknown command": (["resulst"], ["there is no command 'resulst'", "results"]),

@@ -125,6 +125,14 @@ def _explain_composition(told: str) -> ConfigError:
             where=group,
             fix=f"use one of: {name_known(_without_schemas(options[1].split()))}",
         )
+    if several := re.search(r"Ambiguous value for argument '([^'=]+)=([^']*)'", told):
+        key, values = several.groups()
+        return ConfigError(
+            f"{key} has several values, {values}, but this is a single run",
+            where=key,
+            fix=f"add -m, for a run with each: ermlab -m {key}={values}; a list is typed "
+            f"'{key}=[{values}]'",
+        )
     return ConfigError(
         " ".join(lines[:3]) or "the configuration cannot be composed",
         where="the command line or a configuration file",
