@@ -49,6 +49,7 @@ def test_a_mistake_gets_one_message_with_what_where_and_fix(words, ermlab_cli, t
     done = ermlab_cli(*typed, cwd=tmp_path)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
+    assert "Error executing job" not in done.stderr
     assert done.stderr.count("  where: ") == done.stderr.count("  fix:   ") == 1
     assert all(part in done.stderr for part in told), done.stderr
     assert "schema_" not in done.stderr

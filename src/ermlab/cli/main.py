@@ -11,13 +11,14 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
 from ermlab.cli.commands import run_command
-from ermlab.cli.messages import report
+from ermlab.cli.messages import OwnWords, report
 from ermlab.config.store import find_conf_dir, register_schemas
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,8 @@ def guard(call: Callable[[], None]) -> None:
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, and the message is ours to make
     try:
-        call()
+        with nullcontext() if wants_traceback else redirect_stderr(OwnWords(sys.stderr)):
+            call()
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted; what was written so far is kept\n")
         sys.exit(130)

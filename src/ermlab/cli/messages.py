@@ -4,10 +4,12 @@ Errors of Hydra and of the operating system are told in the same form. An error 
 code keeps its traceback, since that is what they need.
 """
 
+import io
 import re
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TextIO
 
 import yaml
 from hydra.errors import HydraException
@@ -17,7 +19,40 @@ from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseExceptio
 from ermlab.errors import ConfigError, ErmlabError, name_known
 from ermlab.rundir import storage_error
 
+HYDRAS_LINE = "Error executing job with overrides: "  # before the error that we tell
 FULL_ERROR = "HYDRA_FULL_ERROR=1 shows the whole traceback"
+
+
+class OwnWords(io.TextIOBase):
+    """An error stream without the line that Hydra writes before it raises a job's error.
+
+    Args:
+        stream: where everything else goes.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text, unless it is that line."""
+        return len(text) if text.startswith(HYDRAS_LINE) else self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flush the stream."""
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Whether the stream is a terminal."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """Give the number of the stream's file."""
+        return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # a property in place of an attribute
+        """The stream's encoding."""
+        return self._stream.encoding
 
 
 def report(error: BaseException) -> None:
