@@ -79,6 +79,18 @@ def test_help_names_every_command(ermlab_cli, tmp_path):
     assert all(f"ermlab {name} DIR" in shown for name in names)
 
 
+def test_help_lists_the_options_of_each_group_and_no_schemas(ermlab_cli, tmp_path):
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "mine.yaml").write_text("_target_: torch.nn.Identity\n")
+    done = ermlab_cli("--config-dir", "conf", "--help", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "schema_" not in done.stdout
+    assert "model: linear, mine, mlp, perceptron, two_layer\n" in done.stdout
+    groups = ["data", "experiment", "loop", "loss", "model", "optimizer", "sweeps"]
+    assert re.findall(r"^(\w+): \w+, .*$", done.stdout, flags=re.MULTILINE) == groups
+    assert "hidden_units: 100" in done.stdout
+
+
 def test_a_run_imports_no_compiler_of_torch(tmp_path):
     code = (
         "import sys; from ermlab.cli.main import main\n"

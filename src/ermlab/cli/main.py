@@ -18,6 +18,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ermlab.cli.commands import run_command
+from ermlab.cli.help import register_help
 from ermlab.cli.messages import OwnWords, report
 from ermlab.config.store import find_conf_dir, register_schemas
 
@@ -91,6 +92,7 @@ def _run_hydra(allow: Sequence[str]) -> None:
         warnings.filterwarnings("ignore", message=message)
     allowed = allowed_targets(allow)
     register_schemas()
+    register_help()
 
     def task(config: DictConfig) -> float | None:
         from ermlab.cli.job import run_job  # torch is imported here, after composition
