@@ -139,3 +139,28 @@ def test_a_configuration_is_spread_over_flat_columns() -> None:
     config = {"model": {"_target_": "x.Y", "bias": True, "widths": [1, 2], "more": {}}, "seed": 0}
     flat = {"model.bias": True, "model.widths": "[1, 2]", "seed": 0}
     assert rundir.flat_columns(config) == flat
+
+
+def test_a_history_is_read_back(tmp_path: Path) -> None:
+    rows = [{"step": 9, "loss": 0.1 + 0.2}, {"step": 19, "loss": math.inf}]
+    with rundir.HistoryWriter(tmp_path) as writer:
+        for row in rows:
+            writer.append(row)
+    history = rundir.read_history(tmp_path)
+    assert history == {"step": [9.0, 19.0], "loss": [0.1 + 0.2, math.inf]}
+
+
+@pytest.mark.parametrize(("text", "columns"), [("", {}), ("step,loss\n", {"step": [], "loss": []})])
+def test_a_history_without_rows_has_no_values(
+    tmp_path: Path, text: str, columns: dict[str, list[float]]
+) -> None:
+    (tmp_path / rundir.HISTORY).write_text(text)
+    assert rundir.read_history(tmp_path) == columns
+
+
+@pytest.mark.parametrize("text", ["a,b\n1\n", "a\nx\n", None])
+def test_a_history_that_is_damaged_or_missing_is_told(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / rundir.HISTORY).write_text(text)
+    with pytest.raises(RunDirError, match="cannot read the history"):
+        rundir.read_history(tmp_path)

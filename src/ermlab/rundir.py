@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+import yaml
+
 from ermlab.errors import RunDirError
 
 FORMAT = 1  # raised when a file's layout changes; the reader still reads the older ones
@@ -34,6 +36,9 @@ RESULTS_PARQUET = "results.parquet"
 STATUSES = ("completed", "stopped_early", "pruned", "diverged", "failed", "unfinished")
 
 LARGEST_SUMMARY_BYTES = 4 * 2**20  # a thousand times a usual one: more is some other file
+MAX_DEPTH = 100  # own; libyaml's loader overflows the C stack at some 10,000
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where it is built
 
 Value = bool | int | float | str | None
 
@@ -150,6 +155,43 @@ class HistoryWriter:
         if self._file is not None:
             with storage_errors(self._path):
                 self._file.close()
+
+
+def read_history(run_dir: Path) -> dict[str, list[float]]:
+    """Read the history of a finished run: the values of each column, one per validation.
+
+    Raises:
+        RunDirError: there is none, or it is not one that ermlab wrote whole.
+    """
+    path = run_dir / HISTORY
+    try:
+        header, *rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines())) or [[]]
+        columns = zip(*rows, strict=True) if rows else ([] for _ in header)
+        named = zip(header, columns, strict=True)
+        return {name: [float(value) for value in column] for name, column in named}
+    except (OSError, ValueError, csv.Error) as error:
+        raise RunDirError(
+            f"cannot read the history: {error}",
+            where=str(path),
+            fix="train the trial again, or leave this run out",
+        ) from error
+
+
+def check_yaml(text: str) -> None:
+    """Refuse a YAML text that Hydra never writes and that would take all memory to read.
+
+    Raises:
+        ValueError: it has an alias, or is nested deeper than MAX_DEPTH.
+        yaml.YAMLError: it is not YAML.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("it has a YAML alias, which Hydra never writes")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -1,5 +1,7 @@
 """The command line as it is typed: what it prints, imports and returns."""
 
+import os
+import re
 import subprocess
 import sys
 
@@ -27,6 +29,10 @@ MISTAKES = {
     ),
     "labels and squared error": (["data=digits"], ["loss=cross_entropy"]),
     "sweep without -m": (["sweeps=step_size"], ["ermlab -m sweeps=step_size"]),
+    "values without -m": (
+        ["optimizer.lr=0.1,0.01"],
+        ["several values, 0.1,0.01", "add -m", "ermlab -m optimizer.lr=0.1,0.01"],
+    ),
     "missing file": (["data=table", "data.path=no.csv", "data.targets=[y]"], ["no.csv"]),
     "target not allowed": (["model._target_=os.system"], ["ERMLAB_ALLOW='os.*'", "allow="]),
     "unknown command": (["resulst"], ["there is no command 'resulst'", "results"]),
@@ -43,12 +49,15 @@ def test_a_mistake_gets_one_message_with_what_where_and_fix(words, ermlab_cli, t
     done = ermlab_cli(*typed, cwd=tmp_path)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
+    assert "Error executing job" not in done.stderr
     assert done.stderr.count("  where: ") == done.stderr.count("  fix:   ") == 1
     assert all(part in done.stderr for part in told), done.stderr
     assert "schema_" not in done.stderr
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--cfg", "job"], ["results", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["--cfg", "job"], ["results", "--help"], ["verify", "--help"]]
+)
 def test_help_imports_nothing_heavy(words, tmp_path):
     code = (
         "import sys; from ermlab.cli.main import main\n"
@@ -60,6 +69,26 @@ def test_help_imports_nothing_heavy(words, tmp_path):
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     assert done.stderr.strip().splitlines()[-1] == "[]"
+
+
+def test_help_names_every_command(ermlab_cli, tmp_path):
+    shown = ermlab_cli("--help", cwd=tmp_path).stdout
+    unknown = ermlab_cli("nocommand", cwd=tmp_path).stderr
+    names = re.search(r"use one of: (.*);", unknown)[1].split(", ")
+    assert {"results", "verify"} <= set(names)
+    assert all(f"ermlab {name} DIR" in shown for name in names)
+
+
+def test_help_lists_the_options_of_each_group_and_no_schemas(ermlab_cli, tmp_path):
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "mine.yaml").write_text("_target_: torch.nn.Identity\n")
+    done = ermlab_cli("--config-dir", "conf", "--help", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "schema_" not in done.stdout
+    assert "model: linear, mine, mlp, perceptron, two_layer\n" in done.stdout
+    groups = ["data", "experiment", "loop", "loss", "model", "optimizer", "sweeps"]
+    assert re.findall(r"^(\w+): \w+, .*$", done.stdout, flags=re.MULTILINE) == groups
+    assert "hidden_units: 100" in done.stdout
 
 
 def test_a_run_imports_no_compiler_of_torch(tmp_path):
@@ -144,3 +173,38 @@ def test_what_is_ours_but_not_to_be_configured_is_not_called(target, ermlab_cli,
     assert done.returncode == 1
     assert "ermlab.trial" in done.stderr
     assert not (tmp_path / "outputs").exists()
+
+
+def test_a_file_of_the_users_that_is_not_yaml_is_told_with_its_line(ermlab_cli, tmp_path):
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "mine.yaml").write_text("a: [1,\nb: {\n")
+    done = ermlab_cli("--config-dir", "conf", "model=mine", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "mine.yaml, line 3, column 1" in done.stderr
+
+
+@pytest.mark.parametrize(("width", "kind"), [("4", "ValueError"), ("x", "TypeError")])
+def test_a_value_that_the_users_model_refuses_is_told_with_the_value(
+    width, kind, ermlab_cli, tmp_path
+):
+    (tmp_path / "my_refusing.py").write_text(
+        "import torch\n\n\nclass Net(torch.nn.Linear):\n    def __init__(self, width):\n"
+        "        if width > 3:\n            raise ValueError('width must be at most 3')\n"
+    )
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    text = f"_target_: my_refusing.Net\nwidth: {width}\n"
+    (tmp_path / "conf" / "model" / "mine.yaml").write_text(text)
+    env = {
+        "ERMLAB_ALLOW": "my_refusing.*",
+        "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}",
+    }
+    words = ["--config-dir", "conf", "model=mine", "hydra.run.dir=here", *SHORT]
+    done = ermlab_cli(*words, cwd=tmp_path, env=env)
+    shown = repr(width) if width == "x" else width
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert f"my_refusing.Net failed with width={shown}" in done.stderr
+    assert kind in done.stderr
+    assert "my_refusing.py:" in done.stderr
+    assert "Traceback" in (tmp_path / "here" / "traceback.txt").read_text()

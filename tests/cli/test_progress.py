@@ -67,3 +67,17 @@ def test_a_terminal_gets_a_bar_with_the_lowest_loss(clock, monkeypatch):
             shown.show(check(second), 100)
     assert "step 5 of 100" in sys.stderr.getvalue()
     assert "lowest loss 0.5" in sys.stderr.getvalue()
+
+
+def test_a_second_run_has_its_own_title_and_lowest_loss(clock, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Stream(is_terminal=False))
+    with Progress() as shown:
+        for trial, second in ((1, 11.0), (2, 22.0)):
+            clock[0] = second
+            shown.start(f"trial {trial} of 2")
+            shown.show(check(4, loss=0.1 * trial), 10)
+    lines = [line.split(", 1")[0].split(", 2")[0] for line in sys.stderr.getvalue().splitlines()]
+    assert lines == [
+        "trial 1 of 2: step 5 of 10 (50%), lowest loss 0.1",
+        "trial 2 of 2: step 5 of 10 (50%), lowest loss 0.2",
+    ]

@@ -20,7 +20,7 @@ PROTOCOL = frozenset(
 # Built-in errors raised for another reason: (file, error) -> the reason.
 ALLOWED = {
     ("data/standardize.py", "ValueError"): "the caller, from_dict, makes a DataError of it",
-    ("results/unfinished.py", "ValueError"): "the caller writes it into the column `error`",
+    ("rundir.py", "ValueError"): "the callers of check_yaml tell it with the file's name",
 }
 
 

@@ -43,7 +43,7 @@ def row(ermlab: frozenset[str], outside: str, lazy: str = "") -> Row:
 TABLE = {
     "errors": row(LAYER_0, "numpy"),
     "seeds": row(LAYER_0, "numpy"),
-    "rundir": row(LAYER_0, "numpy"),
+    "rundir": row(LAYER_0, "numpy yaml"),  # yaml: what Hydra wrote beside our files
     "config": row(LAYER_0, "omegaconf hydra.core.config_store"),
     "data": row(LAYER_0, "torch numpy", lazy="sklearn pandas"),
     "model": row(LAYER_0, "torch numpy"),
@@ -65,7 +65,7 @@ TABLE = {
         "numpy pandas pyarrow omegaconf yaml matplotlib rich plotly scipy statsmodels",
     ),
     # loop: the progress bar is told of each of its checks.
-    "cli": row(SHELL | {"loop"}, "hydra typer omegaconf rich", lazy="pandas"),
+    "cli": row(SHELL | {"loop"}, "hydra typer omegaconf yaml rich", lazy="pandas"),
     "__main__": row(SHELL | {"cli"}, "hydra typer omegaconf rich"),
     # hydra_plugins: the study sweeper extends the one of hydra-optuna-sweeper.
     "plugins": row(SHELL, "hydra omegaconf hydra_plugins", lazy=" ".join(HEAVY)),

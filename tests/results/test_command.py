@@ -78,3 +78,17 @@ def test_a_wrong_format_fails_before_the_runs_are_read(tmp_path: Path, format: s
 def test_a_folder_that_does_not_exist_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RunDirError, match="No such file"):
         results_command([tmp_path / "missing"])
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "top", "rows"),
+    [("r.csv", "csv", None, "3 rows"), ("r.txt", "table", 1, "1 row"),
+     ("r.parquet", "parquet", 2, "2 rows")],
+)  # fmt: skip
+def test_a_written_file_is_told_in_one_line(
+    name: str, format: str, top: int, rows: str, sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = sweep / name
+    results_command([sweep], output=output, top=top)
+    assert capsys.readouterr().out == f"wrote {rows} as {format} to {output}\n"
+    assert output.is_file()

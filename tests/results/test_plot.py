@@ -1,4 +1,5 @@
 import math
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from ermlab import rundir
 from ermlab.errors import RunDirError
 from ermlab.results.plot import LOG_SPAN, STYLES, plot_learning_curve
+from ermlab.results.run_table import print_run
 
 MakeRun = Callable[..., Path]
 
@@ -44,6 +46,17 @@ def test_the_picture_is_a_png_in_the_run_directory(make_run: MakeRun) -> None:
 def test_the_lowest_validation_loss_is_marked(make_run: MakeRun, drawn: list[Figure]) -> None:
     plot_learning_curve(make_run("0", losses=[3.0, 2.0, 2.5]))
     assert legend_of(drawn[0]) == ["train", "valid", "best: 2 at step 10"]
+
+
+def test_the_axis_and_the_best_step_of_the_summary_count_alike(
+    make_run: MakeRun, drawn: list[Figure], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run_dir = make_run("0", losses=[3.0, 2.0, 2.5], best_step=10)
+    plot_learning_curve(run_dir)
+    print_run(run_dir)
+    assert drawn[0].axes[0].get_xlabel() == "step [updates, from 0]"
+    assert legend_of(drawn[0])[-1] == "best: 2 at step 10"
+    assert re.search(r"best step \(from 0\) +10 *\n", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize(

@@ -113,3 +113,17 @@ def test_ending_a_sweep_writes_and_prints(sweep: Path, capsys: pytest.CaptureFix
 def test_a_top_below_one_is_refused(runs: pd.DataFrame) -> None:
     with pytest.raises(ConfigError, match="at least 1 run"):
         print_best(runs, top=0)
+
+
+@pytest.mark.parametrize(
+    ("n_runs", "told"),
+    [(5, ""), (6, "; 1 more row: ermlab results {}"), (8, "; 3 more rows: ermlab results {}")],
+)
+def test_the_end_of_a_sweep_names_its_folder_and_how_many_more_rows_there_are(
+    n_runs: int, told: str, tmp_path: Path, make_run: MakeRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(n_runs):
+        make_run(f"sweep/{i}", losses=[1.0 + i], seed=i)
+    end_sweep(tmp_path / "sweep")
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"sweep directory: {tmp_path / 'sweep'}" + told.format(tmp_path / "sweep")

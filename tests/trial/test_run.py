@@ -304,3 +304,18 @@ def test_losses_are_written_with_all_their_digits(tmp_path):
     summary = train(tmp_path, "dtype=float64")
     assert all(read_summary(tmp_path)[name] == summary[name] for name in LOSSES)
     assert all(summary[name] != float(np.float32(summary[name])) for name in LOSSES)
+
+
+@pytest.mark.parametrize("model", ["two_layer", "linear"])  # linear starts from zeros
+def test_a_nudged_start_moves_the_weights_by_rounding_and_no_more(model, tmp_path):
+    words = [f"model={model}", "dtype=float64", "loop.epochs=2"]
+    sizes = [word for word in TINY if model == "two_layer" or "hidden" not in word]
+    weights = []
+    for is_nudged in (False, True):
+        options = {"choices": CHOICES, "allow": allowed_targets(), "is_nudged": is_nudged}
+        run_trial(compose_with(*sizes, *words), run_dir=tmp_path, **options)
+        parameters = load_file(tmp_path / rundir.LAST).values()
+        weights.append(torch.cat([parameter.flatten() for parameter in parameters]))
+    assert not torch.equal(*weights)
+    # A few steps of Adam carry one bit, 2e-16, no further.
+    torch.testing.assert_close(*weights, rtol=1e-12, atol=1e-15)

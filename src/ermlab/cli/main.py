@@ -1,7 +1,7 @@
 """The command line: a Hydra application, and commands beside it. No logic of its own.
 
-A first word without `=` is a command; everything else goes to Hydra. Nothing heavy is imported
-before a command needs it, so that help and completion are quick.
+A first word without `=` is a command (see `commands.py`); everything else goes to Hydra. Nothing
+heavy is imported before a command needs it, so that help and completion are quick.
 """
 
 import atexit
@@ -11,14 +11,16 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
-from ermlab.cli.messages import report
+from ermlab.cli.commands import run_command
+from ermlab.cli.help import register_help
+from ermlab.cli.messages import OwnWords, report
 from ermlab.config.store import find_conf_dir, register_schemas
-from ermlab.errors import ConfigError, name_known
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ def main(allow: Sequence[str] = ()) -> None:
     atexit.register(gc.freeze)
     words = sys.argv[1:]
     if words and is_command(words[0]):
-        guard(lambda: _run_command(words))
+        guard(lambda: run_command(words, allow=allow))
     else:
         guard(lambda: _run_hydra(allow))
 
@@ -62,7 +64,8 @@ def guard(call: Callable[[], None]) -> None:
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, and the message is ours to make
     try:
-        call()
+        with nullcontext() if wants_traceback else redirect_stderr(OwnWords(sys.stderr)):
+            call()
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted; what was written so far is kept\n")
         sys.exit(130)
@@ -89,6 +92,7 @@ def _run_hydra(allow: Sequence[str]) -> None:
         warnings.filterwarnings("ignore", message=message)
     allowed = allowed_targets(allow)
     register_schemas()
+    register_help()
 
     def task(config: DictConfig) -> float | None:
         from ermlab.cli.job import run_job  # torch is imported here, after composition
@@ -104,46 +108,3 @@ def _run_hydra(allow: Sequence[str]) -> None:
     hydra.main(
         config_path=str(find_conf_dir()), config_name="config", execution_whitelist=list(allowed)
     )(task)()
-
-
-def _run_command(words: list[str]) -> None:
-    commands = {"results": _results}
-    if words[0] not in commands:
-        raise ConfigError(
-            f"there is no command {words[0]!r}",
-            where="the first word after ermlab",
-            fix=f"use one of: {name_known(commands)}; or KEY=VALUE to change the configuration",
-        )
-    commands[words[0]](words)
-
-
-def _results(words: list[str]) -> None:
-    import typer
-    from typer import Argument, Option
-
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-    @app.command(name="results")
-    def results(
-        dirs: list[Path] = Argument(..., help="Run directories, or folders that hold some."),
-        sort: str | None = Option(None, help="Column to sort by; -COLUMN for the largest first."),
-        top: int | None = Option(None, min=1, help="Show this many rows."),
-        columns: str | None = Option(None, help="Columns to show, separated by commas."),
-        where: str | None = Option(None, help='Rows to show: "optimizer.lr < 0.1".'),
-        format: str | None = Option(None, help="table, csv, json, markdown or parquet."),
-        output: Path | None = Option(None, help="File to write instead of the terminal."),
-    ) -> None:
-        """Show one row for each run."""
-        from ermlab.results.command import results_command
-
-        results_command(
-            dirs,
-            sort=sort,
-            top=top,
-            columns=[columns] if columns else None,
-            where=where,
-            format=format,
-            output=output,
-        )
-
-    app(args=words[1:], prog_name="ermlab results")

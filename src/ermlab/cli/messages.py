@@ -4,11 +4,14 @@ Errors of Hydra and of the operating system are told in the same form. An error 
 code keeps its traceback, since that is what they need.
 """
 
+import io
 import re
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TextIO
 
+import yaml
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
@@ -16,7 +19,40 @@ from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseExceptio
 from ermlab.errors import ConfigError, ErmlabError, name_known
 from ermlab.rundir import storage_error
 
+HYDRAS_LINE = "Error executing job with overrides: "  # before the error that we tell
 FULL_ERROR = "HYDRA_FULL_ERROR=1 shows the whole traceback"
+
+
+class OwnWords(io.TextIOBase):
+    """An error stream without the line that Hydra writes before it raises a job's error.
+
+    Args:
+        stream: where everything else goes.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text, unless it is that line."""
+        return len(text) if text.startswith(HYDRAS_LINE) else self._stream.write(text)
+
+    def flush(self) -> None:
+        """Flush the stream."""
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Whether the stream is a terminal."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """Give the number of the stream's file."""
+        return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # a property in place of an attribute
+        """The stream's encoding."""
+        return self._stream.encoding
 
 
 def report(error: BaseException) -> None:
@@ -43,6 +79,8 @@ def explain(error: BaseException) -> ErmlabError | None:
     if isinstance(error, HydraException):
         return _explain_composition(str(error))
     if not _is_of_a_trial(modules):
+        if isinstance(error, yaml.YAMLError):
+            return _explain_yaml(error)
         if isinstance(error, ValueError) and modules and modules[-1].startswith("hydra."):
             return _explain_composition(str(error))
         if isinstance(error, OSError) and error.filename is not None:
@@ -122,10 +160,31 @@ def _explain_composition(told: str) -> ConfigError:
             where=group,
             fix=f"use one of: {name_known(_without_schemas(options[1].split()))}",
         )
+    if several := re.search(r"Ambiguous value for argument '([^'=]+)=([^']*)'", told):
+        key, values = several.groups()
+        return ConfigError(
+            f"{key} has several values, {values}, but this is a single run",
+            where=key,
+            fix=f"add -m, for a run with each: ermlab -m {key}={values}; a list is typed "
+            f"'{key}=[{values}]'",
+        )
     return ConfigError(
         " ".join(lines[:3]) or "the configuration cannot be composed",
         where="the command line or a configuration file",
         fix=f"ermlab --help lists the groups and keys; {FULL_ERROR}",
+    )
+
+
+def _explain_yaml(error: yaml.YAMLError) -> ConfigError:
+    """Tell in which line of a file YAML breaks off."""
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or " ".join(str(error).split())
+    place = "a file" if mark is None else f"{mark.name}, line {mark.line + 1}"
+    return ConfigError(
+        f"a configuration file is not YAML: {problem}",
+        where=place if mark is None else f"{place}, column {mark.column + 1}",
+        fix="mend that line or the one above: close brackets and quotes, indent with spaces, and "
+        "quote text that holds `: `, ` #` or begins with a sign such as [, {, *, &",
     )
 
 

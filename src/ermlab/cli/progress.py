@@ -16,12 +16,17 @@ LINE_EVERY_S = 10.0  # own: a log file grows by a line now and then
 
 
 class Progress:
-    """Told of every check of one run; writes to the error stream. Use as a context manager."""
+    """Told of every check of a run; writes to the error stream. Use as a context manager."""
 
     def __init__(self) -> None:
         self._began = self._shown = time.monotonic()
         self._bar: rich.progress.Progress | None = None
         self._best = float("inf")
+        self._title = ""
+
+    def start(self, title: str) -> None:
+        """Begin another run, which is shown with a title."""
+        self._title, self._best = title, float("inf")
 
     def __enter__(self) -> "Progress":
         return self
@@ -46,8 +51,9 @@ class Progress:
             self._draw(check.step + 1, n_steps)
         else:
             share = (check.step + 1) / n_steps
+            title = f"{self._title}: " if self._title else ""
             sys.stderr.write(
-                f"step {check.step + 1} of {n_steps} ({share:.0%}), "
+                f"{title}step {check.step + 1} of {n_steps} ({share:.0%}), "
                 f"lowest loss {self._best:.4g}, {now - self._began:.0f} s\n"
             )
 
@@ -57,7 +63,14 @@ class Progress:
             self._bar.add_task("training", total=n_steps, loss="")
             self._bar.start()
         task = self._bar.task_ids[0]
-        self._bar.update(task, completed=done, loss=f"{self._best:.4g}", refresh=True)
+        self._bar.update(
+            task,
+            description=self._title or "training",
+            total=n_steps,
+            completed=done,
+            loss=f"{self._best:.4g}",
+            refresh=True,
+        )
 
     def __exit__(
         self,

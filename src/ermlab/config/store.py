@@ -22,6 +22,12 @@ def register_schemas() -> None:
             store.store(group=group, name=f"schema_{option}", node=schema, replace=True)
 
 
+def find_schema(group: str, option: str | None) -> type | None:
+    """Find the schema of an option of ours; None for an option of the user's own."""
+    schemas = data_schemas() if group == "data" else SCHEMAS[group]
+    return schemas.get(option or "")
+
+
 def find_conf_dir() -> Path:
     """Find the folder of YAML files: the packaged one if there is one, else the checkout's.
 

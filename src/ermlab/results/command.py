@@ -7,7 +7,7 @@ from ermlab.errors import ConfigError
 from ermlab.results.fold import describe_folder, describe_same, fold_columns, shorten_run_dirs
 from ermlab.results.load import load_runs
 from ermlab.results.select import select_runs
-from ermlab.results.table import check_format, write_table
+from ermlab.results.table import check_format, escape_controls, print_text, write_table
 
 _SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".parquet": "parquet"}
 
@@ -33,7 +33,7 @@ def results_command(
             other formats then give every column.
         where: as for `select_runs`.
         format: one of FORMATS; None takes it from the output's suffix, or is a table.
-        output: file to write; None for standard output.
+        output: file to write, told in one line; None for standard output.
 
     Raises:
         ConfigError: an option is wrong.
@@ -53,6 +53,9 @@ def results_command(
         view = shorten_run_dirs(shown[["run_dir", *fold.swept, *fold.results]])
         notes = [*describe_folder(shown), *describe_same(fold)]
         write_table(view, format, output=output, notes=notes)
+    if output is not None:
+        rows = "1 row" if len(shown) == 1 else f"{len(shown)} rows"
+        print_text(f"wrote {rows} as {format} to {escape_controls(str(output))}\n")
 
 
 def _choose_format(format: str | None, output: Path | None) -> str:

@@ -108,7 +108,7 @@ def _spans_widely(losses: "pd.Series[float]") -> bool:
 
 def _label(axes: "Axes", summary: dict[str, rundir.Value]) -> None:
     loss = summary.get("loss")
-    axes.set_xlabel("step [updates]")
+    axes.set_xlabel("step [updates, from 0]")  # as best_step and history.csv count
     axes.set_ylabel(_plain(f"loss [{loss}]" if loss else "loss"), parse_math=False)
     told = [str(summary[key]) for key in ("model", "data", "status") if summary.get(key)]
     axes.set_title(_plain(", ".join(told)), loc="left", fontsize=10, parse_math=False)

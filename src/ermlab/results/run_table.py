@@ -16,7 +16,7 @@ ROWS = {
     "generalization_gap": "generalization gap",
     "valid_accuracy": "validation accuracy",
     "test_accuracy": "test accuracy",
-    "best_step": "best step",
+    "best_step": "best step (from 0)",
     "steps": "steps",
     "n_parameters": "parameters",
     "wall_s": "seconds",

@@ -4,6 +4,7 @@ Both files are derived from the run directories and can be written again at any 
 """
 
 import os
+import shlex
 from collections import Counter
 from pathlib import Path
 
@@ -44,10 +45,16 @@ def end_sweep(sweep_dir: Path, *, objective: str | None = None) -> None:
     """
     if not has_run(sweep_dir):
         return
-    print_best(write_results(sweep_dir), objective=objective)
+    print_best(write_results(sweep_dir), objective=objective, sweep_dir=sweep_dir)
 
 
-def print_best(frame: pd.DataFrame, top: int = 5, *, objective: str | None = None) -> None:
+def print_best(
+    frame: pd.DataFrame,
+    top: int = 5,
+    *,
+    objective: str | None = None,
+    sweep_dir: Path | None = None,
+) -> None:
     """Print the best runs of a sweep: what was swept, status, losses and the objective.
 
     Args:
@@ -55,6 +62,7 @@ def print_best(frame: pd.DataFrame, top: int = 5, *, objective: str | None = Non
             are among its columns.
         top: how many runs to print, >= 1.
         objective: column that the sweep optimizes; None to take it from the runs.
+        sweep_dir: where the runs are, to be named beneath the table; None to leave that out.
 
     Raises:
         ConfigError: `top` is below 1.
@@ -69,6 +77,7 @@ def print_best(frame: pd.DataFrame, top: int = 5, *, objective: str | None = Non
         f"the {len(best)} best of {len(frame)} runs by {objective}",
         *describe_same(fold),
         *_describe_statuses(frame),
+        *_describe_rest(len(frame) - len(best), sweep_dir),
     ]
     write_table(shorten_run_dirs(best), "table", notes=notes)
 
@@ -80,3 +89,11 @@ def _describe_statuses(frame: pd.DataFrame) -> list[str]:
     order = [*rundir.STATUSES, *sorted(set(counts) - set(rundir.STATUSES))]
     told = [f"{counts[status]} {status}" for status in order if counts[status]]
     return [f"status of {len(frame)} runs: {', '.join(told)}"]
+
+
+def _describe_rest(n_more: int, sweep_dir: Path | None) -> list[str]:
+    if sweep_dir is None:
+        return []
+    rows = "1 more row" if n_more == 1 else f"{n_more} more rows"
+    shown = f"; {rows}: ermlab results {shlex.quote(str(sweep_dir))}" if n_more else ""
+    return [f"sweep directory: {sweep_dir}{shown}"]

@@ -78,7 +78,7 @@ def write_table(
     check_format(format)
     if output is None:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        _print_text(format_table(frame, format, width=width, notes=notes))
+        print_text(format_table(frame, format, width=width, notes=notes))
     elif format == "parquet":
         with rundir.replaced(output) as temporary:
             frame.to_parquet(temporary, index=False)
@@ -116,8 +116,8 @@ def escape_controls(text: str) -> str:
     )
 
 
-def _print_text(text: str) -> None:
-    # Characters that the terminal's encoding lacks stand as escapes, instead of an error.
+def print_text(text: str) -> None:
+    """Print a text; characters that the terminal's encoding lacks stand as escapes."""
     encoding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 

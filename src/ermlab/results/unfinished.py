@@ -11,8 +11,6 @@ import yaml
 from ermlab import rundir
 from ermlab.rundir import Value
 
-MAX_DEPTH = 100  # own; libyaml's loader overflows the C stack at some 10,000
-
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where it is built
 
 
@@ -65,14 +63,7 @@ def _read(path: Path) -> str:
 
 
 def _parse(text: str) -> object:
-    depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
-        if isinstance(event, yaml.AliasEvent):
-            raise ValueError("it has a YAML alias, which Hydra never writes")
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
+    rundir.check_yaml(text)
     return yaml.load(text, Loader=_LOADER)
 
 

@@ -36,6 +36,7 @@ def run_trial(
     choices: Mapping[str, str | None],
     allow: Sequence[str],
     is_sweep: bool = False,
+    is_nudged: bool = False,
     on_check: OnCheck | None = None,
 ) -> dict[str, Any]:
     """Train one configuration and write its run directory.
@@ -46,6 +47,7 @@ def run_trial(
         choices: the chosen option of each config group.
         allow: patterns of the `_target_`s that may be called.
         is_sweep: whether this is a job of a multirun.
+        is_nudged: whether to start one bit beside, to learn how far rounding carries the trial.
         on_check: told of every check, with the number of steps in all.
 
     Returns:
@@ -61,6 +63,8 @@ def run_trial(
         torch.set_num_threads(config.threads)
         trial = build_trial(config, allow=allow)
         columns = flatten_config(config, choices)
+        if is_nudged:
+            _nudge(trial)
         with seeded(config.seed, "forward", trial.device):
             outcome = _train(trial, run_dir, on_check)
     except Exception as error:
@@ -94,6 +98,15 @@ def objective_value(summary: Mapping[str, Any], objective: str) -> float:
             fix="set objective to a loss that the loop measures: valid_loss, or train_loss",
         )
     return float(value) if value == value else worst
+
+
+@torch.no_grad()
+def _nudge(trial: Trial) -> None:
+    """Move the parameters and the training inputs by the last bit of each number."""
+    # The inputs as well: a model that starts from zeros has no bit to move in its parameters.
+    for values in (*trial.parts.module.parameters(), trial.parts.data.train.x):
+        if values.is_floating_point():
+            values.mul_(1 + torch.finfo(values.dtype).eps)
 
 
 def _train(trial: Trial, run_dir: Path, on_check: OnCheck | None) -> Outcome:

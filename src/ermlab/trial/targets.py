@@ -6,6 +6,7 @@ adds may be called; everything else is refused, and the message says how to allo
 
 import os
 import re
+import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -65,8 +66,9 @@ def make(node: DictConfig, *args: Any, key: str, allow: Sequence[str]) -> Any:
         allow: patterns of the targets that may be called.
 
     Raises:
-        TargetError: the target is not allowed, not found, or does not take these keys.
-        Exception: what the target itself raises, unchanged.
+        TargetError: the target is not allowed, not found, does not take these keys, or refuses
+            their values with a TypeError or ValueError.
+        Exception: what else the target itself raises, unchanged.
     """
     check_targets(node, key=key, allow=allow)
     ours = _find_ours(node)
@@ -76,9 +78,11 @@ def make(node: DictConfig, *args: Any, key: str, allow: Sequence[str]) -> Any:
         return instantiate(node, *args, _execution_whitelist_=list(allow), _convert_="all")
     except InstantiationException as error:
         raise _explain(error, key) from error
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         if _is_in_target(error):
-            raise
+            if _arguments(node):
+                raise _refused(node, key, error) from error
+            raise  # no value of the configuration can be the cause
         keys = ", ".join(str(k) for k in node if k != "_target_") or "no keys"
         raise TargetError(
             f"{node['_target_']} does not take what {key} gives it: {error}",
@@ -172,7 +176,20 @@ def _explain(error: InstantiationException, key: str) -> TargetError:
     )
 
 
-def _is_in_target(error: TypeError) -> bool:
+def _refused(node: DictConfig, key: str, error: Exception) -> TargetError:
+    """Tell which values a target was given and where it refused them."""
+    given = ", ".join(f"{name}={value!r}" for name, value in _arguments(node).items())
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    told = " ".join(str(error).split("full_key: ")[0].split())  # Hydra adds the key to the text
+    return TargetError(
+        f"{node['_target_']} failed with {given}: {type(error).__name__}: {told}",
+        where=f"{key}, in {last.filename}:{last.lineno}",
+        fix=f"change a value of {key}, or the code there; HYDRA_FULL_ERROR=1 shows the whole "
+        "traceback, and traceback.txt in the run directory holds it",
+    )
+
+
+def _is_in_target(error: Exception) -> bool:
     # Arguments that do not fit fail in our call or Hydra's; anything later, in the target's lines.
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

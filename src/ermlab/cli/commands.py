@@ -1,0 +1,94 @@
+"""The commands beside Hydra's application, as the shell sees them: `results`, `verify`.
+
+What they do is in `results/` and `sweep/`, which are imported when a command runs.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ermlab.errors import ConfigError, name_known
+
+if TYPE_CHECKING:
+    from typer import Typer
+
+DIRS = "Run directories, or folders that hold some."
+
+
+def run_command(words: Sequence[str], *, allow: Sequence[str]) -> None:
+    """Run a command.
+
+    Args:
+        words: its name, then its arguments.
+        allow: patterns of further `_target_`s that configurations may call.
+
+    Raises:
+        ConfigError: there is no such command.
+        SystemExit: always at its end; with code 0 if all went well.
+    """
+    commands: dict[str, Callable[[], Typer]] = {
+        "results": _results,
+        "verify": lambda: _verify(allow),
+    }
+    name = words[0]
+    if name not in commands:
+        raise ConfigError(
+            f"there is no command {name!r}",
+            where="the first word after ermlab",
+            fix=f"use one of: {name_known(commands)}; or KEY=VALUE to change the configuration",
+        )
+    commands[name]()(args=list(words[1:]), prog_name=f"ermlab {name}")
+
+
+def _results() -> "Typer":
+    from typer import Argument, Option, Typer
+
+    app = Typer(add_completion=False, pretty_exceptions_enable=False)
+
+    @app.command(name="results")
+    def results(
+        dirs: list[Path] = Argument(..., help=DIRS),
+        sort: str | None = Option(None, help="Column to sort by; -COLUMN for the largest first."),
+        top: int | None = Option(None, min=1, help="Show this many rows."),
+        columns: str | None = Option(None, help="Columns to show, separated by commas."),
+        where: str | None = Option(None, help='Rows to show: "optimizer.lr < 0.1".'),
+        format: str | None = Option(None, help="table, csv, json, markdown or parquet."),
+        output: Path | None = Option(None, help="File to write instead of the terminal."),
+    ) -> None:
+        """Show one row for each run."""
+        from ermlab.results.command import results_command
+
+        results_command(
+            dirs,
+            sort=sort,
+            top=top,
+            columns=[columns] if columns else None,
+            where=where,
+            format=format,
+            output=output,
+        )
+
+    return app
+
+
+def _verify(allow: Sequence[str]) -> "Typer":
+    from typer import Argument, Exit, Option, Typer
+
+    app = Typer(add_completion=False, pretty_exceptions_enable=False)
+
+    @app.command(name="verify")
+    def verify(
+        dirs: list[Path] = Argument(..., help=DIRS),
+        trials: int = Option(5, min=1, help="How many trials to train again."),
+        seed: int = Option(0, min=0, help="Seed of the choice of trials."),
+    ) -> None:
+        """Train random trials of a stacked sweep again, one by one, and compare the numbers.
+
+        The exit code is 1 if one differs by more than rounding.
+        """
+        from ermlab.cli.verify import verify_command
+
+        if not verify_command(dirs, n_trials=trials, seed=seed, allow=allow):
+            raise Exit(1)
+
+    return app
