@@ -41,6 +41,7 @@ class Bench:
         setup_globals()
         JobRuntime.instance().set("name", "app")
         self.loader = ConfigLoaderImpl(create_config_search_path(str(find_conf_dir())))
+        overrides = [*overrides, "hydra.mode=MULTIRUN"]  # as hydra.main has it
         self.master = self.loader.load_configuration("config", overrides, RunMode.MULTIRUN)
         _ = self.master.hydra.sweep.dir  # a launcher reads it first: the clock then stands still
         self.context = HydraContext(config_loader=self.loader, callbacks=Callbacks())

@@ -5,6 +5,7 @@ compares the files byte for byte with those of Hydra's basic launcher.
 """
 
 import re
+from enum import Enum
 from functools import lru_cache
 from typing import Any
 
@@ -95,6 +96,8 @@ def _piece(key: str, node: Any) -> str:
             enum_to_str=True,
             encode_missing_literals=True,
         )
+    elif isinstance(value, Enum):
+        value = value.name
     text: str = yaml.dump(
         {"hydra": {key: value}},
         default_flow_style=False,
