@@ -13,6 +13,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from ermlab.config.plain import to_plain
 from ermlab.errors import TargetError
 
 # Of ermlab only what is meant to be configured: the rest has functions that start programs.
@@ -68,11 +69,11 @@ def make(node: DictConfig, *args: Any, key: str, allow: Sequence[str]) -> Any:
         TargetError: the target is not allowed, not found, or does not take these keys.
         Exception: what the target itself raises, unchanged.
     """
-    check_targets(node, key=key, allow=allow)
+    plain = check_targets(node, key=key, allow=allow)
     ours = _find_ours(node)
     try:
         if ours is not None:
-            return ours(*args, **_arguments(node))
+            return ours(*args, **{k: v for k, v in plain.items() if k != "_target_"})
         return instantiate(node, *args, _execution_whitelist_=list(allow), _convert_="all")
     except InstantiationException as error:
         raise _explain(error, key) from error
@@ -100,12 +101,6 @@ def _find_ours(node: DictConfig) -> Any:
     return found if str(getattr(found, "__module__", "")).startswith("ermlab.") else None
 
 
-def _arguments(node: DictConfig) -> dict[str, Any]:
-    values = OmegaConf.to_container(node, resolve=True)
-    assert isinstance(values, dict), "a node with a schema is a mapping"
-    return {str(key): value for key, value in values.items() if key != "_target_"}
-
-
 def find_callable(node: DictConfig, *, key: str, allow: Sequence[str]) -> Any:
     """Find what a node's `_target_` names, without calling it.
 
@@ -119,8 +114,11 @@ def find_callable(node: DictConfig, *, key: str, allow: Sequence[str]) -> Any:
         raise _not_found(node["_target_"], key, error) from error
 
 
-def check_targets(node: DictConfig, *, key: str, allow: Sequence[str]) -> None:
+def check_targets(node: DictConfig, *, key: str, allow: Sequence[str]) -> dict[str, Any]:
     """Refuse a node that has no `_target_`, or one anywhere inside it that is not allowed.
+
+    Returns:
+        The node's plain values.
 
     Raises:
         TargetError: see above.
@@ -131,7 +129,8 @@ def check_targets(node: DictConfig, *, key: str, allow: Sequence[str]) -> None:
             where=key,
             fix=f"set {key}._target_ to a class or function, such as torch.nn.Identity",
         )
-    for path, target in _targets(OmegaConf.to_container(node, resolve=True), key):
+    plain = to_plain(node)
+    for path, target in _targets(plain, key):
         if not any(matches(target, pattern) for pattern in allow):
             package = str(target).split(".")[0]
             raise TargetError(
@@ -140,6 +139,7 @@ def check_targets(node: DictConfig, *, key: str, allow: Sequence[str]) -> None:
                 fix=f"if you trust it, start with {ALLOW_VARIABLE}='{package}.*' ermlab ..., or "
                 f'call ermlab.main(allow=["{package}.*"]) from your own script',
             )
+    return plain
 
 
 def matches(target: object, pattern: str) -> bool:
