@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ermlab.errors import ConfigError, ShapeError
-from ermlab.objective import BatchRows, CrossEntropy, SquaredError, accuracy
+from ermlab.objective import CrossEntropy, SquaredError, accuracy
 
 PREDICTION = torch.tensor([[1.0, 2.0], [3.0, 5.0]])
 TARGET = torch.tensor([[0.0, 2.0], [1.0, 1.0]])  # errors 1, 0, 2, 4
@@ -62,18 +62,17 @@ def test_the_written_gradient_is_autograds(loss, target):
     prediction = PREDICTION.double().requires_grad_()
     target = target.double() if target.is_floating_point() else target
     loss(prediction, target).backward()
-    stacked = prediction.detach()[None], target[None]  # K = 1
-    for share in (0.5, torch.full((1, 2), 0.5, dtype=torch.float64)):
-        losses, slope = loss.differentiate(*stacked, BatchRows(share=share, is_real=None))
-        torch.testing.assert_close(slope[0], prediction.grad)
-        torch.testing.assert_close(losses[0], loss(prediction, target).detach())
+    share, found = torch.full((2, 1), 0.5, dtype=torch.float64), prediction.detach().clone()
+    losses = loss.differentiate(found, target, share, found)  # written over the prediction
+    torch.testing.assert_close(found, prediction.grad)
+    torch.testing.assert_close(losses.mean(), loss(prediction, target).detach())
 
 
 def test_a_row_of_padding_counts_nothing():
-    padded = torch.tensor([[1.0, 0.0]])
+    share = torch.tensor([[1.0], [0.0]])
     smooth = CrossEntropy(label_smoothing=0.1)
     for loss, target in ((SquaredError(outputs="mean"), TARGET), (smooth, torch.tensor([1, 0]))):
-        rows = BatchRows(share=padded, is_real=padded)
-        losses, slope = loss.differentiate(PREDICTION[None], target[None], rows)
+        slope = torch.full_like(PREDICTION, 7.0)
+        losses = loss.differentiate(PREDICTION, target, share, slope)
         torch.testing.assert_close(losses[0], loss(PREDICTION[:1], target[:1]))
-        assert not slope[0, 1].any()
+        assert not slope[1].any()

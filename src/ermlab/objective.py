@@ -6,7 +6,6 @@ carry `metrics`: a mapping from a name to a callable of the same form.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -24,32 +23,19 @@ class Loss(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class BatchRows:
-    """The rows of K batches that are padded to one length B.
-
-    Args:
-        share: what each row counts in its batch's mean, (K, B): 1 / rows, or 0 for padding; where
-            nothing is padded the number 1 / B.
-        is_real: ones, and zeros for padding, (K, B); None where nothing is padded.
-    """
-
-    share: Tensor | float
-    is_real: Tensor | None
-
-
 class RowLoss(Loss, Protocol):
     """A loss that is a mean over rows and knows its gradient: what a stack with padding needs."""
 
     def differentiate(
-        self, prediction: Tensor, target: Tensor, rows: BatchRows, /
-    ) -> tuple[Tensor, Tensor]:
-        """Return the mean loss of each of K batches, (K,), and its gradient, (K, B, m).
+        self, prediction: Tensor, target: Tensor, share: Tensor, out: Tensor, /
+    ) -> Tensor:
+        """Return the loss of each row, (R,), and write the gradient of a sum of them.
 
         Args:
-            prediction: (K, B, m).
-            target: (K, B, ...).
-            rows: how many rows of each batch are real.
+            prediction: (R, m).
+            target: (R, ...).
+            share: what each row counts in the sum, (R, 1): 1 / B in the mean over a batch.
+            out: where the gradient goes, (R, m); may be the prediction itself.
         """
         ...
 
@@ -73,17 +59,14 @@ class SquaredError:
         return loss * target[0].numel() if self._outputs == "sum" else loss
 
     def differentiate(
-        self, prediction: Tensor, target: Tensor, rows: BatchRows
-    ) -> tuple[Tensor, Tensor]:
-        """Return the losses of K batches and their gradients (see `RowLoss`)."""
+        self, prediction: Tensor, target: Tensor, share: Tensor, out: Tensor
+    ) -> Tensor:
+        """Return the loss of each row and write the gradient (see `RowLoss`)."""
         scale = 1.0 if self._outputs == "sum" else 1.0 / prediction.shape[-1]
-        error = prediction - target  # (K, B, m)
-        if isinstance(rows.share, float):
-            loss = torch.linalg.vector_norm(error, dim=(1, 2)).square_().mul_(scale * rows.share)
-            return loss, error.mul_(2 * scale * rows.share)
-        squares = torch.linalg.vector_norm(error, dim=2).square_()  # (K, B)
-        loss = squares.mul_(rows.share).sum(1).mul_(scale)
-        return loss, error.mul_((2 * scale * rows.share)[..., None])
+        error = torch.sub(prediction, target, out=out)  # (R, m)
+        losses: Tensor = torch.linalg.vector_norm(error, dim=1).square_().mul_(scale)
+        error.mul_(share * (2 * scale))
+        return losses
 
     def check(self, prediction: Tensor, target: Tensor) -> None:
         """Refuse targets that are class labels, and predictions of another shape.
@@ -123,30 +106,16 @@ class CrossEntropy:
         return F.cross_entropy(prediction, target, label_smoothing=self._label_smoothing)
 
     def differentiate(
-        self, prediction: Tensor, target: Tensor, rows: BatchRows
-    ) -> tuple[Tensor, Tensor]:
-        """Return the losses of K batches and their gradients (see `RowLoss`)."""
-        loss = self._per_row(prediction, target).mul_(rows.share).sum(1)
-        slope = self._slope(prediction, target)
-        share = rows.share if isinstance(rows.share, float) else rows.share[..., None]
-        return loss, slope.mul_(share)
-
-    def _per_row(self, prediction: Tensor, target: Tensor) -> Tensor:
-        n_classes = prediction.shape[-1]
-        loss = F.cross_entropy(
-            prediction.reshape(-1, n_classes),
-            target.reshape(-1),
-            label_smoothing=self._label_smoothing,
-            reduction="none",
-        )
-        return loss.view(target.shape)
-
-    def _slope(self, prediction: Tensor, target: Tensor) -> Tensor:
-        n_classes = prediction.shape[-1]
+        self, prediction: Tensor, target: Tensor, share: Tensor, out: Tensor
+    ) -> Tensor:
+        """Return the loss of each row and write the gradient (see `RowLoss`)."""
         smooth = self._label_smoothing
-        slope = prediction.softmax(-1).sub_(smooth / n_classes)
-        at_label = slope.new_full((), smooth - 1).expand(*target.shape, 1)
-        return slope.scatter_add_(-1, target[..., None], at_label)  # softmax - target
+        losses = F.cross_entropy(prediction, target, label_smoothing=smooth, reduction="none")
+        slope = prediction.softmax(-1).sub_(smooth / prediction.shape[-1])
+        at_label = slope.new_full((), smooth - 1).expand(len(target), 1)
+        slope.scatter_add_(-1, target[:, None], at_label)  # softmax - target
+        torch.mul(slope, share, out=out)
+        return losses
 
     def check(self, prediction: Tensor, target: Tensor) -> None:
         """Refuse targets that are no labels, and logits that do not have a column per class.

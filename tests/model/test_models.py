@@ -87,7 +87,17 @@ def test_the_written_derivative_of_an_activation_is_autograds(name):
     gradient = torch.linspace(1, 2, 41, dtype=torch.float64)
     (expected,) = torch.autograd.grad(sigma(z), z, gradient)
     with torch.no_grad():
-        assert torch.equal(sigma.backward(gradient.clone(), z, sigma(z)), expected)
+        written = gradient.clone()
+        seen = z if sigma.in_place is None else sigma.in_place(z.clone())
+        sigma.backward(written, seen, sigma(z))
+    assert torch.equal(written, expected)
+
+
+@pytest.mark.parametrize("name", sorted(ACTIVATIONS))
+def test_an_activation_in_place_is_the_same_function(name):
+    sigma = find_activation(name)
+    if sigma.in_place is not None:
+        assert torch.equal(sigma.in_place(X.clone()), sigma(X))
 
 
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))

@@ -12,6 +12,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ermlab.config.fields import allowed_range, is_allowed
+from ermlab.config.plain import to_plain
 from ermlab.errors import ConfigError, name_known
 
 
@@ -27,24 +28,27 @@ def check_config(config: DictConfig, *, choices: Mapping[str, str | None], is_sw
         ConfigError: for the first key that is unknown, missing, out of range or at odds with
             another one.
     """
-    values = _flat_values(_resolve(config), "")
-    for path, node in _schema_nodes(config, ""):
+    plain = _resolve(config)
+    values = _flat_values(plain, "")
+    for path, node in _schema_nodes(config, plain, ""):
         _check_known_keys(node, path)
         _check_ranges(node, path, values)
-    _check_batch_size(config)
+    _check_batch_size(values)
     _check_sweep(config, choices=choices, is_sweep=is_sweep)
 
 
-def _schema_nodes(node: DictConfig, path: str) -> Iterator[tuple[str, DictConfig]]:
+def _schema_nodes(
+    node: DictConfig, plain: Mapping[str, Any], path: str
+) -> Iterator[tuple[str, DictConfig]]:
     if dataclasses.is_dataclass(OmegaConf.get_type(node)):
         yield path, node
-    for key in map(str, node):
-        child = None if OmegaConf.is_missing(node, key) else node._get_node(key)
-        if isinstance(child, DictConfig) and not child._is_none():
-            yield from _schema_nodes(child, f"{path}{key}.")
+    for key, value in plain.items():
+        child = node._get_node(key) if isinstance(value, dict) else None
+        if isinstance(child, DictConfig) and not child._is_interpolation():
+            yield from _schema_nodes(child, value, f"{path}{key}.")
 
 
-def _resolve(config: DictConfig) -> object:
+def _resolve(config: DictConfig) -> dict[str, Any]:
     """Return plain values; refuse keys without one, and interpolations that lead nowhere."""
     missing = sorted(_missing(OmegaConf.to_container(config), ""))
     if missing:
@@ -54,7 +58,7 @@ def _resolve(config: DictConfig) -> object:
             fix=f"set it on the command line: {missing[0]}=VALUE",
         )
     try:
-        return OmegaConf.to_container(config, resolve=True)
+        return to_plain(config)
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None) or "the configuration"
         raise ConfigError(
@@ -108,9 +112,8 @@ def _check_ranges(node: DictConfig, path: str, values: Mapping[str, object]) -> 
         )
 
 
-def _check_batch_size(config: DictConfig) -> None:
-    batch_size = OmegaConf.select(config, "loop.batch_size")
-    n_train = OmegaConf.select(config, "data.n_train")
+def _check_batch_size(values: Mapping[str, object]) -> None:
+    batch_size, n_train = values.get("loop.batch_size"), values.get("data.n_train")
     if isinstance(batch_size, int) and isinstance(n_train, int):
         check_batch_size(batch_size, n_train)
 

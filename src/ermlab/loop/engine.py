@@ -1,4 +1,4 @@
-"""What a stack asks of the program that all its trials run: gradients and predictions, K at once.
+"""What a stack asks of the program that all its trials run: gradients of K models, predictions.
 
 `chain.py` has the program of our own models, written out; `vmapped.py` that of any other module.
 """
@@ -9,46 +9,43 @@ from typing import Protocol
 from torch import Tensor
 
 from ermlab.loop.packing import Packing
-from ermlab.objective import BatchRows
+from ermlab.loop.stacked_batches import Batch
 
 
 class Engine(Protocol):
-    """One program for K models whose parameters come as tensors (K, ...)."""
+    """One program for K models whose parameters lie in one vector."""
 
     def bind(self, packing: Packing, params: Tensor, grads: Tensor, models: Sequence[int]) -> None:
-        """Take the matrices (K, P) to read parameters from and to write gradients to.
+        """Take the vectors (P,) to read parameters from and to write gradients to.
 
         Args:
-            packing: of both matrices.
+            packing: of both vectors.
             params: read by `differentiate`.
             grads: written by it.
-            models: which of the stack's models the rows are.
+            models: which of the stack's models the packed ones are.
         """
         ...
 
-    def differentiate(self, x: Tensor, y: Tensor, rows: BatchRows) -> Tensor:
+    def differentiate(self, batch: Batch) -> Tensor:
         """Write the gradient of each model's batch loss.
 
         Args:
-            x: inputs, (K, B, ...).
-            y: targets, (K, B, ...).
-            rows: how many rows of each batch are real.
+            batch: rows of the packed models, in blocks as these are.
 
         Returns:
-            The batch losses before the update, (K,).
+            The loss of each row before the update, (R,), or what has the same mean over a batch.
         """
         ...
 
-    def predict(self, packing: Packing, params: Tensor, models: Sequence[int], x: Tensor) -> Tensor:
-        """Map the same rows by some of the models.
+    def predict(self, parameters: Sequence[Tensor], model: int, x: Tensor) -> Tensor:
+        """Map rows by one model.
 
         Args:
-            packing: of `params`.
-            params: matrix (K', P), a row for each of these models.
-            models: which of the stack's models the rows are.
+            parameters: its parameters.
+            model: which of the stack's models it is.
             x: inputs, (Q, ...).
 
         Returns:
-            Predictions, (K', Q, ...).
+            Predictions, (Q, ...).
         """
         ...

@@ -1,12 +1,12 @@
-"""Lays the parameters of K models of unlike widths into the rows of one matrix.
+"""Lays the parameters of K models of unlike widths into one vector, one model behind the other.
 
-Each model's parameters stand one behind the other in a row (P,), padded with zeros to the widest of
-the stack, so that a layer of all models is one tensor (K, n, m), and the whole of one model is one
-vector for its optimizer.
+Neighbours of one shape form a block, which a batched product reads as one tensor (K_b, n, m). A
+block may also hold models of unlike widths: then each is padded with zeros to the widest.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, islice
 
 import torch
 from torch import Tensor
@@ -15,70 +15,95 @@ Shape = tuple[int, ...]
 
 
 class Packing:
-    """Where each parameter of each model lies in the matrix (K, P).
+    """Where each parameter of each model lies in a vector (P,).
 
     Args:
         shapes: for each of K models the shapes of its parameters, in one order; the same
             parameter has as many dimensions in each model.
+        counts: models of each block, first to last; K in all.
     """
 
-    def __init__(self, shapes: Sequence[Sequence[Shape]]) -> None:
-        self._shapes = [list(model) for model in shapes]
-        self.padded: list[Shape] = [
-            tuple(max(sizes) for sizes in zip(*same, strict=True))
-            for same in zip(*self._shapes, strict=True)
-        ]
-        self._sizes = [math.prod(shape) for shape in self.padded]
-        self.n_columns = sum(self._sizes)
+    def __init__(self, shapes: Sequence[Sequence[Shape]], counts: Sequence[int]) -> None:
+        models = iter(shapes)
+        self.counts = list(counts)
+        self._shapes = [[list(model) for model in islice(models, n)] for n in counts]
+        self._padded = [_widest(block) for block in self._shapes]
+        self._widths = [sum(map(math.prod, padded)) for padded in self._padded]
+        sizes = [n * width for n, width in zip(self.counts, self._widths, strict=True)]
+        self._starts = list(accumulate(sizes, initial=0))
+        self._homes = [(block, row) for block, n in enumerate(counts) for row in range(n)]
 
     @property
     def n_models(self) -> int:
         """K."""
-        return len(self._shapes)
+        return len(self._homes)
 
     def pack(self, models: Sequence[Sequence[Tensor]]) -> Tensor:
-        """Copy the parameters of K models into a new matrix (K, P); the padding is zero."""
-        first = models[0][0]
-        matrix = first.new_zeros(self.n_models, self.n_columns)
-        for row, parameters in enumerate(models):
-            for target, value in zip(self._parts(matrix, row), parameters, strict=True):
+        """Copy the parameters of K models into a new vector (P,); the padding is zero."""
+        vector = models[0][0].new_zeros(self._starts[-1])
+        for model, parameters in enumerate(models):
+            for target, value in zip(self.parameters(vector, model), parameters, strict=True):
                 target.copy_(value.detach())
-        return matrix
+        return vector
 
-    def unpack(self, matrix: Tensor, row: int) -> list[Tensor]:
-        """Copy one model's parameters out of a matrix (K, P), without the padding."""
-        return [part.clone() for part in self._parts(matrix, row)]
+    def unpack(self, vector: Tensor, model: int) -> list[Tensor]:
+        """Copy one model's parameters out of a vector (P,), without the padding."""
+        return [part.clone() for part in self.parameters(vector, model)]
 
-    def layers(self, matrix: Tensor) -> list[Tensor]:
-        """View a matrix (K, P) as one tensor (K, ...) for each parameter, padding included."""
-        columns = torch.split(matrix, self._sizes, dim=1)
+    def parameters(self, vector: Tensor, model: int) -> list[Tensor]:
+        """View one model's parameters in a vector (P,), without the padding."""
+        block, row = self._homes[model]
+        views = self._split(self.matrix(vector, block)[row], block)
         return [
-            part.view(len(matrix), *shape) for part, shape in zip(columns, self.padded, strict=True)
+            view if view.shape == shape else view[tuple(slice(size) for size in shape)]
+            for view, shape in zip(views, self._shapes[block][row], strict=True)
         ]
 
-    def mask(self, parameter: int, like: Tensor) -> Tensor | None:
-        """Return ones where a parameter is real and zeros in its padding, (K, ...).
+    def matrix(self, vector: Tensor, block: int) -> Tensor:
+        """View a block of a vector (P,) as a row for each model, (K_b, P_b), padding included."""
+        part = vector[self._starts[block] : self._starts[block + 1]]
+        return part.view(self.counts[block], self._widths[block])
+
+    def matrices(self, vector: Tensor) -> list[Tensor]:
+        """View each block of a vector (P,) as a matrix (K_b, P_b)."""
+        return [self.matrix(vector, block) for block in range(len(self.counts))]
+
+    def layers(self, vector: Tensor, block: int) -> list[Tensor]:
+        """View a block as one tensor (K_b, ...) for each parameter, padding included."""
+        return list(self._split(self.matrix(vector, block), block))
+
+    def mask(self, parameter: int, block: int, like: Tensor) -> Tensor | None:
+        """Return ones where a block's parameter is real and zeros in its padding, (K_b, ...).
 
         Returns None where nothing is padded.
         """
-        shapes = [model[parameter] for model in self._shapes]
-        if all(shape == self.padded[parameter] for shape in shapes):
+        shapes = [model[parameter] for model in self._shapes[block]]
+        padded = self._padded[block][parameter]
+        if all(shape == padded for shape in shapes):
             return None
-        mask = like.new_zeros(self.n_models, *self.padded[parameter])
+        mask = like.new_zeros(len(shapes), *padded)
         for row, shape in enumerate(shapes):
             mask[row][tuple(slice(size) for size in shape)] = 1
         return mask
 
-    def _parts(self, matrix: Tensor, row: int) -> list[Tensor]:
-        pieces = torch.split(matrix[row], self._sizes)
-        return [
-            piece.view(padded)[tuple(slice(size) for size in shape)]
-            for piece, padded, shape in zip(pieces, self.padded, self._shapes[row], strict=True)
-        ]
+    def _split(self, matrix: Tensor, block: int) -> Iterator[Tensor]:
+        """View the last dimension as one part (..., *shape) for each parameter."""
+        sizes = [math.prod(shape) for shape in self._padded[block]]
+        for part, shape in zip(torch.split(matrix, sizes, -1), self._padded[block], strict=True):
+            yield part.view(*matrix.shape[:-1], *shape)
 
 
-def select_rows(matrix: Tensor, rows: Sequence[int]) -> Tensor:
-    """Copy some rows of a matrix (K, P), in the given order; the matrix itself if it is all."""
-    if list(rows) == list(range(len(matrix))):
-        return matrix
-    return matrix.index_select(0, torch.tensor(rows, device=matrix.device))
+def _widest(models: Sequence[Sequence[Shape]]) -> list[Shape]:
+    same = zip(*models, strict=True)
+    return [tuple(max(sizes) for sizes in zip(*shapes, strict=True)) for shapes in same]
+
+
+def count_runs(keys: Sequence[object]) -> list[int]:
+    """Count how often each key stands in a row: a, a, b -> 2, 1."""
+    counts: list[int] = []
+    for position, key in enumerate(keys):
+        if position and key == keys[position - 1]:
+            counts[-1] += 1
+        else:
+            counts.append(1)
+    return counts

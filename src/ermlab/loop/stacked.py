@@ -1,11 +1,11 @@
-"""The learner of K trials as one model: parameters (K, P), one program for all.
+"""The learner of K trials as one model: one vector of parameters, one program for all.
 
 It draws the same batches as the reference learner and makes the same updates, in another order of
 the same arithmetic. It is right when it agrees with `single.py`, and for no other reason. A trial
-that stops leaves the stack, which is then packed anew, so that the others do not pay for its width.
+that stops leaves the stack, which is then packed anew, so that the others do not pay for it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from torch import Tensor
 from ermlab.data.dataset import Split
 from ermlab.loop.engine import Engine
 from ermlab.loop.learner import Parts
-from ermlab.loop.packing import Packing, select_rows
+from ermlab.loop.packing import Packing, count_runs
 from ermlab.loop.single import EVALUATION_ROWS, sum_dtype
 from ermlab.loop.stacked_batches import StackedBatches
 from ermlab.optimizer.stacked import RuleSpec, StackedRule
@@ -26,21 +26,27 @@ class StackedLearner:
         parts: of each trial; their modules have parameters of the same number and dimensions.
         specs: the update rule of each trial, of one kind.
         engine: the program.
+        one_block: whether unlike models are padded into one block. A GPU waits for each call, so
+            that fewer are faster; on the CPU a product of its own costs a model little more than
+            its part of a batched one, and only equal models share a block.
     """
 
-    def __init__(self, parts: Sequence[Parts], specs: Sequence[RuleSpec], engine: Engine) -> None:
+    def __init__(
+        self, parts: Sequence[Parts], specs: Sequence[RuleSpec], engine: Engine, *, one_block: bool
+    ) -> None:
         self._parts = list(parts)
+        self._one_block = one_block
         self._engine = engine
         self._batches = StackedBatches(self._parts)
-        self._models = list(range(len(parts)))  # which trial each row of the matrices is
-        values = [[p for _, p in each.module.named_parameters()] for each in self._parts]
-        self._packing = Packing([[tuple(p.shape) for p in model] for model in values])
-        self._params = self._packing.pack(values)  # (K, P)
-        self._grads = torch.zeros_like(self._params)
-        self._rule = StackedRule(specs, self._params)
-        self._engine.bind(self._packing, self._params, self._grads, self._models)
+        self._models: list[int] = []  # which trial each packed model is
         self._best: dict[int, list[Tensor]] = {}
         self._ended: dict[int, list[Tensor]] = {}
+        values = [[p for _, p in each.module.named_parameters()] for each in self._parts]
+        order, self._packing = self._arrange(list(range(len(parts))), values)
+        self._params = self._packing.pack([values[row] for row in order])  # (P,)
+        self._rule = StackedRule([specs[row] for row in order], self._params)
+        self._models = order
+        self._bind()
 
     @property
     def n_trials(self) -> int:
@@ -55,12 +61,15 @@ class StackedLearner:
     def advance(self, n_steps: int) -> Tensor:
         """Make updates of the trials still in the stack; return their mean losses, (K,) float64."""
         device = self._params.device
-        total = torch.zeros(len(self._models), dtype=sum_dtype(device), device=device)
-        for x, y, rows in self._batches.take(self._models, n_steps):
-            total += self._engine.differentiate(x, y, rows)
-            self._rule.step(self._params, self._grads)
+        total = torch.zeros(len(self._models), dtype=torch.float64)
+        for batch, fetched in self._batches.take(n_steps):
+            sums = torch.zeros(len(batch.x), dtype=sum_dtype(device), device=device)  # of each row
+            for _ in fetched:
+                sums += self._engine.differentiate(batch)
+                self._rule.step()
+            total += self._batches.sum_by_trial(batch, sums)
         losses = torch.zeros(self.n_trials, dtype=torch.float64)
-        losses[self._models] = (total / n_steps).to("cpu", torch.float64)
+        losses[self._models] = total / n_steps
         return losses
 
     @torch.no_grad()
@@ -68,44 +77,30 @@ class StackedLearner:
         """Measure the loss and the metrics of some trials on a whole split, (K,) float64 each."""
         wanted = trials.nonzero().flatten().tolist()
         names = ["loss", *self._parts[0].metrics]
-        measures = {
-            name: torch.full((self.n_trials,), float("nan"), dtype=torch.float64) for name in names
-        }
-        for models in _group_by_split(self._parts, wanted, split):
-            packing, params = self._present(models)
-            data = _split(self._parts[models[0]], split)
-            for name, values in self._measure(packing, params, models, data).items():
-                measures[name][models] = values
-        return measures
+        found = torch.full((len(names), self.n_trials), float("nan"), dtype=torch.float64)
+        if wanted:
+            values = [torch.stack(self._measure(model, split)) for model in wanted]
+            found[:, wanted] = torch.stack(values, 1).to("cpu")  # one transfer
+        return dict(zip(names, found, strict=True))
 
-    def _present(self, models: Sequence[int]) -> tuple[Packing, Tensor]:
-        """The present parameters of some trials: in the stack, or as they were when they left."""
-        if all(model in self._models for model in models):
-            return self._packing, select_rows(self._params, [self._models.index(m) for m in models])
-        values = [self._state(model) for model in models]
-        packing = Packing([[tuple(p.shape) for p in model] for model in values])
-        return packing, packing.pack(values)
-
-    def _measure(
-        self, packing: Packing, params: Tensor, models: Sequence[int], data: Split
-    ) -> dict[str, Tensor]:
-        loss, metrics = self._parts[models[0]].loss, self._parts[models[0]].metrics
-        totals = {
-            name: torch.zeros(len(models), dtype=torch.float64) for name in ("loss", *metrics)
-        }
+    def _measure(self, model: int, split: str) -> list[Tensor]:
+        """The loss and the metrics of one trial on a whole split, () each."""
+        parts, data = self._parts[model], _split(self._parts[model], split)
+        measures = [parts.loss, *parts.metrics.values()]
+        parameters = self._state(model)
+        totals = [data.x.new_zeros((), dtype=sum_dtype(data.x.device)) for _ in measures]
         for start in range(0, data.n_rows, EVALUATION_ROWS):
             x = data.x[start : start + EVALUATION_ROWS]
             y = data.y[start : start + EVALUATION_ROWS]
-            predictions = self._engine.predict(packing, params, models, x)
-            for name, measure in {"loss": loss, **metrics}.items():
-                values = torch.stack([measure(prediction, y) for prediction in predictions])
-                totals[name] += values.to("cpu", torch.float64) * len(x)
-        return {name: total / data.n_rows for name, total in totals.items()}
+            prediction = self._engine.predict(parameters, model, x)
+            for total, measure in zip(totals, measures, strict=True):
+                total += measure(prediction, y) * (len(x) / data.n_rows)
+        return totals
 
     def keep_best(self, improved: Tensor) -> None:
         """Remember the present parameters of the trials in the mask, (K,) bool."""
         for model in improved.nonzero().flatten().tolist():
-            self._best[model] = self._state(model)
+            self._best[model] = [value.clone() for value in self._state(model)]
 
     def restore_best(self) -> None:
         """Bring back the remembered parameters of each trial that has some; training is over."""
@@ -117,20 +112,40 @@ class StackedLearner:
         staying = [row for row, model in enumerate(self._models) if not leaving[model]]
         if len(staying) == len(self._models):
             return
-        for model in self._models:
+        for row, model in enumerate(self._models):
             if leaving[model]:
-                self._ended[model] = self._state(model)
+                self._ended[model] = self._packing.unpack(self._params, row)
         if not staying:
             self._models = []
             return
-        old, matrices = self._packing, [self._params, *self._rule.states]
-        values = [[old.unpack(matrix, row) for row in staying] for matrix in matrices]
-        self._packing = Packing([[tuple(p.shape) for p in model] for model in values[0]])
-        self._params, *states = [self._packing.pack(models) for models in values]
-        self._grads = torch.zeros_like(self._params)
-        self._rule.select(staying, states)
-        self._models = [self._models[row] for row in staying]
-        self._engine.bind(self._packing, self._params, self._grads, self._models)
+        old, vectors = self._packing, [self._params, *self._rule.states]
+        values = [[old.parameters(vector, row) for row in staying] for vector in vectors]
+        order, self._packing = self._arrange([self._models[row] for row in staying], values[0])
+        packed = [self._packing.pack([models[i] for i in order]) for models in values]
+        rows = [staying[i] for i in order]
+        self._models = [self._models[row] for row in rows]
+        self._params, *states = packed
+        self._rule.select(rows, states)
+        self._bind()
+
+    def _arrange(
+        self, models: Sequence[int], values: Sequence[Sequence[Tensor]]
+    ) -> tuple[list[int], Packing]:
+        """Put models into blocks; return their positions in the order of these, and the packing."""
+        shapes = [[tuple(p.shape) for p in model] for model in values]
+        keys = [
+            () if self._one_block else (*shape, self._batches.size(model))
+            for model, shape in zip(models, shapes, strict=True)
+        ]
+        order = sorted(range(len(models)), key=lambda i: keys[i])
+        counts = count_runs([keys[i] for i in order])
+        return order, Packing([shapes[i] for i in order], counts)
+
+    def _bind(self) -> None:
+        grads = torch.zeros_like(self._params)
+        self._rule.bind(self._params, grads, self._packing.matrices)
+        self._engine.bind(self._packing, self._params, grads, self._models)
+        self._batches.lay_out(self._models, self._packing.counts)
 
     def weights(self, trial: int) -> dict[str, Tensor]:
         """Return copies of the parameters and buffers of a trial, by name."""
@@ -143,21 +158,12 @@ class StackedLearner:
         }
 
     def _state(self, model: int) -> list[Tensor]:
-        """Copy a trial's present parameters, without padding."""
+        """A trial's present parameters: in the stack, or as they were when it left."""
         if model in self._models:
-            return self._packing.unpack(self._params, self._models.index(model))
+            return self._packing.parameters(self._params, self._models.index(model))
         return self._ended[model]
 
 
 def _split(parts: Parts, name: str) -> Split:
     split: Split = getattr(parts.data, name)
     return split
-
-
-def _group_by_split(
-    parts: Sequence[Parts], models: Sequence[int], split: str
-) -> Iterator[list[int]]:
-    groups: dict[int, list[int]] = {}
-    for model in models:
-        groups.setdefault(id(_split(parts[model], split)), []).append(model)
-    yield from groups.values()

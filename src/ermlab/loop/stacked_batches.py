@@ -1,10 +1,12 @@
 """The batches of K trials, fetched together: the same rows as each trial draws alone.
 
 The train splits stand one behind the other as one tensor, each distinct one once, so that one index
-fetches the rows of all trials. Shorter batches are padded with a row that counts nothing.
+fetches the rows of all trials into one buffer, in which each block of models has its place.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import torch
@@ -12,7 +14,28 @@ from torch import Tensor
 
 from ermlab.loop.batches import IndexArray
 from ermlab.loop.learner import Parts
-from ermlab.objective import BatchRows
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Batch:
+    """The rows of one step: one block's behind the other's, and in a block one model's.
+
+    The tensors are buffers, which the next step overwrites. The last rows of a block's place are
+    without meaning where its batches are shorter than they can be.
+
+    Args:
+        x: inputs, (R, ...).
+        y: targets, (R, ...).
+        share: what each row counts in the mean of its batch, (R, 1): 1 / B, or 0 for padding.
+        starts: the first row of each block.
+        sizes: B of each block, the longest of its models' batches.
+    """
+
+    x: Tensor
+    y: Tensor
+    share: Tensor
+    starts: Sequence[int]
+    sizes: Sequence[int]
 
 
 class StackedBatches:
@@ -29,43 +52,83 @@ class StackedBatches:
         starts = np.cumsum([0, *(data.train.n_rows for data in distinct)])
         position = {id(data): int(start) for data, start in zip(distinct, starts, strict=False)}
         self._drawn = [_Drawn(each.batches, position[id(each.data)]) for each in parts]
+        self.lay_out([], [])
 
-    def take(
-        self, models: Sequence[int], n_steps: int
-    ) -> Iterator[tuple[Tensor, Tensor, BatchRows]]:
-        """Yield the next batches of some trials.
+    def size(self, trial: int) -> int:
+        """Rows of the next batch of a trial."""
+        self._drawn[trial].n_ahead()
+        return self._drawn[trial].size
+
+    def lay_out(self, trials: Sequence[int], counts: Sequence[int]) -> None:
+        """Choose which trials are fetched from now on.
 
         Args:
-            models: which trials.
+            trials: in the order of their rows.
+            counts: how many of them make each block, first to last.
+        """
+        self._chosen, self._counts = [self._drawn[trial] for trial in trials], list(counts)
+        self._longest = [0] * len(counts)  # of each block's batches so far
+        self._buffers = self._x[:0], self._y[:0]
+
+    def take(self, n_steps: int) -> Iterator[tuple[Batch, Iterator[None]]]:
+        """Fetch the next batches of the chosen trials.
+
+        Args:
             n_steps: how many batches of each.
 
         Returns:
-            For each step x (K, B, ...), y (K, B, ...) and which rows are real.
+            For each run of steps with batches of equal lengths the batch, and an iterator that
+            fills it anew for each step.
         """
         while n_steps:
-            drawn = [self._drawn[model] for model in models]
-            ahead = min(n_steps, *(each.n_ahead() for each in drawn))
-            sizes = [each.size for each in drawn]
-            index = np.zeros((ahead, len(models), max(sizes)), dtype=np.int64)
-            for row, each in enumerate(drawn):
-                index[:, row, : each.size] = each.take(ahead)
-            rows = self._describe(sizes)
-            shape = index.shape[1:]
-            for flat in torch.from_numpy(index).to(self._x.device).view(ahead, -1):
-                yield (
-                    self._x.index_select(0, flat).view(*shape, *self._x.shape[1:]),
-                    self._y.index_select(0, flat).view(*shape, *self._y.shape[1:]),
-                    rows,
-                )
+            ahead = min(n_steps, *(each.n_ahead() for each in self._chosen))
+            batch, places = self._describe()
+            index = np.zeros((ahead, len(batch.x)), dtype=np.int64)
+            for each, place in zip(self._chosen, places, strict=True):
+                index[:, place : place + each.size] = each.take(ahead)
+            yield batch, self._fill(batch, torch.from_numpy(index).to(self._x.device))
             n_steps -= ahead
 
-    def _describe(self, sizes: Sequence[int]) -> BatchRows:
-        longest = max(sizes)
-        if min(sizes) == longest:
-            return BatchRows(share=1 / longest, is_real=None)
-        size = self._x.new_tensor(sizes)[:, None]  # (K, 1)
-        is_real = (torch.arange(longest, device=size.device) < size).to(size.dtype)  # (K, B)
-        return BatchRows(share=is_real / size, is_real=is_real)
+    def sum_by_trial(self, batch: Batch, losses: Tensor) -> Tensor:
+        """Sum the losses of rows, (R,), over each chosen trial's batch: its mean loss, (K,)."""
+        share = batch.share[:, 0]
+        # What is without meaning may be another trial's, and not finite.
+        counted = torch.where(share != 0, losses * share, 0).cpu()
+        places = self._places(batch)
+        return torch.from_numpy(np.add.reduceat(counted.numpy(), places))
+
+    def _fill(self, batch: Batch, index: Tensor) -> Iterator[None]:
+        for rows in index:
+            torch.index_select(self._x, 0, rows, out=batch.x)
+            torch.index_select(self._y, 0, rows, out=batch.y)
+            yield
+
+    def _describe(self) -> tuple[Batch, list[int]]:
+        drawn = iter(self._chosen)
+        sizes = [max(next(drawn).size for _ in range(count)) for count in self._counts]
+        longest = [max(pair) for pair in zip(self._longest, sizes, strict=True)]
+        rows = [n * count for n, count in zip(longest, self._counts, strict=True)]
+        starts = list(accumulate(rows, initial=0))
+        if longest != self._longest:
+            self._longest = longest
+            x, y = self._x, self._y
+            self._buffers = (
+                x.new_empty(starts[-1], *x.shape[1:]),
+                y.new_empty(starts[-1], *y.shape[1:]),
+            )
+        x, y = self._buffers
+        share = np.zeros((starts[-1], 1))
+        batch = Batch(x=x, y=y, share=x, starts=starts[:-1], sizes=sizes)
+        places = self._places(batch)
+        for each, place in zip(self._chosen, places, strict=True):
+            share[place : place + each.size] = 1 / each.size
+        tensor = torch.from_numpy(share).to(x)  # its dtype and device
+        return Batch(x=x, y=y, share=tensor, starts=starts[:-1], sizes=sizes), places
+
+    def _places(self, batch: Batch) -> list[int]:
+        """The first row of each chosen trial."""
+        blocks = zip(batch.starts, batch.sizes, self._counts, strict=True)
+        return [start + row * size for start, size, count in blocks for row in range(count)]
 
 
 class _Drawn:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
 from ermlab.loop.packing import Packing
-from ermlab.objective import BatchRows, Loss
+from ermlab.loop.stacked_batches import Batch
+from ermlab.objective import Loss
 
 
 class VmapEngine:
@@ -31,32 +32,39 @@ class VmapEngine:
         self._grads: list[Tensor] = []
         self._bound: dict[str, Tensor] = {}
         self._step = vmap(grad_and_value(self._loss_of), randomness="error")
-        self._map = vmap(self._call, in_dims=(0, 0, None), randomness="error")
 
     def bind(self, packing: Packing, params: Tensor, grads: Tensor, models: Sequence[int]) -> None:
-        """Take the matrices (K, P) to read parameters from and to write gradients to."""
-        self._params, self._grads = packing.layers(params), packing.layers(grads)
-        self._bound = self._stack_buffers(models)
+        """Take the vectors (P,) to read parameters from and to write gradients to."""
+        assert len(packing.counts) == 1, (
+            "the planner puts equal models and batches into a stack of foreign modules"
+        )
+        self._params, self._grads = packing.layers(params, 0), packing.layers(grads, 0)
+        chosen = [self._buffers[model] for model in models]
+        self._bound = {name: torch.stack([each[name] for each in chosen]) for name in chosen[0]}
 
-    def differentiate(self, x: Tensor, y: Tensor, rows: BatchRows) -> Tensor:
-        """Write the gradient of each model's batch loss; return the losses, (K,)."""
-        assert rows.is_real is None, (
-            "the planner puts equal batches into a stack of foreign modules"
+    def differentiate(self, batch: Batch) -> Tensor:
+        """Write the gradient of each model's batch loss; return the loss of its batch, (R,)."""
+        (size,) = batch.sizes
+        n_models = len(self._params[0])
+        # A block's place is longer than its rows where the last batch of an epoch is short.
+        x, y = (
+            rows[: n_models * size].view(n_models, size, *rows.shape[1:])
+            for rows in (batch.x, batch.y)
         )
         self._module.train()
         named = dict(zip(self._names, self._params, strict=True))
-        grads, losses = self._step(named, self._bound, x, y)
+        grads, losses = self._step(named, self._bound, x, y)  # losses: (K,)
         for name, target in zip(self._names, self._grads, strict=True):
             target.copy_(grads[name])
-        result: Tensor = losses
+        result: Tensor = losses.new_zeros(len(batch.x))
+        result[: n_models * size].view(n_models, size).copy_(losses[:, None])
         return result
 
-    def predict(self, packing: Packing, params: Tensor, models: Sequence[int], x: Tensor) -> Tensor:
-        """Map the same rows x, (Q, ...), by some of the models: (K', Q, ...)."""
+    def predict(self, parameters: Sequence[Tensor], model: int, x: Tensor) -> Tensor:
+        """Map rows x, (Q, ...), by one model: (Q, ...)."""
         self._module.eval()
-        named = dict(zip(self._names, packing.layers(params), strict=True))
-        result: Tensor = self._map(named, self._stack_buffers(models), x)
-        return result
+        named = dict(zip(self._names, parameters, strict=True))
+        return self._call(named, self._buffers[model], x)
 
     def _loss_of(
         self, params: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor, y: Tensor
@@ -66,7 +74,3 @@ class VmapEngine:
     def _call(self, params: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
         result: Tensor = functional_call(self._module, (params, buffers), (x,))
         return result
-
-    def _stack_buffers(self, models: Sequence[int]) -> dict[str, Tensor]:
-        chosen = [self._buffers[model] for model in models]
-        return {name: torch.stack([each[name] for each in chosen]) for name in chosen[0]}

@@ -1,12 +1,13 @@
 """SGD, momentum, Adam and AdamW for K models at once, each with hyperparameters of its own.
 
-The parameters of a model are a row of a matrix (K, P), its state the same row of like matrices.
-On the CPU each row is updated by torch's fused kernel, as the rules of a single trial do it;
-elsewhere the whole matrix is updated by the same formulas with hyperparameters (K, 1).
+The parameters of a model are a part of one vector (P,), its state the same part of like vectors.
+On the CPU each part is updated by torch's fused kernel, as the rules of a single trial do it;
+elsewhere a block of models is a matrix, updated by the same formulas with hyperparameters (K_b, 1).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
@@ -75,7 +76,7 @@ class StackedRule:
 
     Args:
         specs: one for each model, of one kind.
-        like: the matrix of parameters, (K, P).
+        like: the parameters of all models, one behind the other, (P,).
 
     Source:
         As `ermlab.optimizer.rules`.
@@ -86,93 +87,93 @@ class StackedRule:
         self._numbers = [dict(spec.numbers) for spec in specs]
         n_states = 1 if self.kind == "sgd" else 2
         self.states = [torch.zeros_like(like) for _ in range(n_states)]
-        self._steps = [torch.zeros((), device=like.device) for _ in specs]
+        self._n_steps = torch.zeros((), device=like.device)  # one number: all began together
         self._is_first = True
-        self._rows: list[list[Tensor]] = []  # what the kernels take of each row
-        self._bound: Tensor | None = None  # the parameters that these were taken from
+        self._blocks: list[list[Tensor]] = []  # parameters, gradients, states, (K_b, P_b) each
+        self._rows: list[list[list[Tensor]]] = []  # what the kernels take of each model
         self.updates_rows = like.device.type == "cpu"
 
     def select(self, rows: Sequence[int], states: Sequence[Tensor]) -> None:
-        """Keep some of the models, with their states laid out anew, (K', P) each."""
+        """Keep some of the models, in this order, with their states laid out anew, (P',) each."""
         self._numbers = [self._numbers[row] for row in rows]
-        self._steps = [self._steps[row] for row in rows]
         self.states = list(states)
-        self._bound = None
 
-    def step(self, params: Tensor, grads: Tensor) -> None:
-        """Update the parameters (K, P) in place from their gradients (K, P).
+    def bind(
+        self, params: Tensor, grads: Tensor, matrices: Callable[[Tensor], Sequence[Tensor]]
+    ) -> None:
+        """Take what `step` updates, and what it updates it by.
 
-        Both are the same two matrices at each step, until `select`.
+        Args:
+            params: of all models, (P,), changed in place.
+            grads: likewise, (P,).
+            matrices: views a vector (P,) as matrices (K_b, P_b), which have a row for each model.
         """
+        vectors = [params, grads, *self.states]
+        self._blocks = [list(parts) for parts in zip(*map(matrices, vectors), strict=True)]
+        rows = (zip(*map(torch.unbind, parts), strict=True) for parts in self._blocks)
+        each = (row for block in rows for row in block)
+        self._rows = [
+            self._operands(row, numbers) for row, numbers in zip(each, self._numbers, strict=True)
+        ]
+
+    def step(self) -> None:
+        """Update the parameters in place from their gradients."""
+        self._n_steps.add_(1)
         if self.updates_rows:
-            self._bind_rows(params, grads)
-            update = self._step_sgd_row if self.kind == "sgd" else self._step_adam_row
-            for row in range(len(params)):
-                update(row)
-        elif self.kind == "sgd":
-            self._step_sgd(params, grads)
+            kernel, options = self._kernel()
+            for row, numbers in zip(self._rows, self._numbers, strict=True):
+                kernel(*row, **numbers, **options)
         else:
-            self._step_adam(params, grads)
+            update = self._step_sgd if self.kind == "sgd" else self._step_adam
+            rest = iter(self._numbers)
+            for block in self._blocks:
+                update(_Columns(islice(rest, len(block[0])), like=block[0]), *block)
         self._is_first = False
 
-    def _bind_rows(self, params: Tensor, grads: Tensor) -> None:
-        if self._bound is not params:
-            matrices = [params, grads, *self.states]
-            self._rows = [list(parts) for parts in zip(*map(torch.unbind, matrices), strict=True)]
-            self._bound = params
-
-    def _step_adam_row(self, row: int) -> None:
+    def _kernel(self) -> tuple[Callable[..., Any], dict[str, Any]]:
+        if self.kind == "sgd":
+            options = {"dampening": 0.0, "maximize": False, "is_first_step": self._is_first}
+            return torch._fused_sgd_, options
         kernel = torch._fused_adam_ if self.kind == "adam" else torch._fused_adamw_
-        self._steps[row].add_(1)
-        params, grads, mean, square = self._rows[row]
-        kernel(
-            [params],
-            [grads],
-            [mean],
-            [square],
-            [],
-            [self._steps[row]],
-            **self._numbers[row],
-            amsgrad=False,
-            maximize=False,
-        )
+        return kernel, {"amsgrad": False, "maximize": False}
 
-    def _step_sgd_row(self, row: int) -> None:
-        numbers = self._numbers[row]
-        params, grads, held = self._rows[row]
-        torch._fused_sgd_(
-            [params],
-            [grads],
-            [held] if numbers["momentum"] else [],
-            **numbers,
-            dampening=0.0,
-            maximize=False,
-            is_first_step=self._is_first,
-        )
+    def _operands(self, row: Sequence[Tensor], numbers: Mapping[str, Number]) -> list[list[Tensor]]:
+        """What a kernel takes of one model: lists of tensors, here of one each."""
+        params, grads, *states = row
+        if self.kind == "sgd":
+            return [[params], [grads], states if numbers["momentum"] else []]
+        return [[params], [grads], *([state] for state in states), [], [self._n_steps]]
 
-    def _step_sgd(self, params: Tensor, grads: Tensor) -> None:
-        momentum, lr = self._column("momentum", params), self._column("lr", params)
-        grads = grads + self._column("weight_decay", params) * params
-        held = self.states[0].mul_(momentum).add_(grads)
-        ahead = self._column("nesterov", params)
-        params.sub_(lr * torch.where(ahead != 0, grads + momentum * held, held))
+    def _step_sgd(self, columns: "_Columns", params: Tensor, grads: Tensor, held: Tensor) -> None:
+        momentum = columns["momentum"]
+        grads = grads + columns["weight_decay"] * params
+        held.mul_(momentum).add_(grads)
+        ahead = torch.where(columns["nesterov"] != 0, grads + momentum * held, held)
+        params.sub_(columns["lr"] * ahead)
 
-    def _step_adam(self, params: Tensor, grads: Tensor) -> None:
-        beta1, beta2 = self._column("beta1", params), self._column("beta2", params)
-        lr, decay = self._column("lr", params), self._column("weight_decay", params)
-        for steps in self._steps:
-            steps.add_(1)
-        n_steps = torch.stack(self._steps)[:, None].to(params.dtype)  # (K, 1)
+    def _step_adam(
+        self, columns: "_Columns", params: Tensor, grads: Tensor, mean: Tensor, square: Tensor
+    ) -> None:
+        beta1, beta2, lr = columns["beta1"], columns["beta2"], columns["lr"]
+        n_steps = self._n_steps.to(params.dtype)
         if self.kind == "adamw":
-            params.mul_(1 - lr * decay)
+            params.mul_(1 - lr * columns["weight_decay"])
         else:
-            grads = grads + decay * params
-        mean, square = self.states
+            grads = grads + columns["weight_decay"] * params
         mean.mul_(beta1).add_((1 - beta1) * grads)
         square.mul_(beta2).add_((1 - beta2) * grads.square())
-        root = (square / (1 - beta2**n_steps)).sqrt_().add_(self._column("eps", params))
+        root = (square / (1 - beta2**n_steps)).sqrt_().add_(columns["eps"])
         params.sub_(lr / (1 - beta1**n_steps) * mean / root)
 
-    def _column(self, name: str, like: Tensor) -> Tensor:
-        """One hyperparameter of all models, (K, 1)."""
-        return like.new_tensor([[float(numbers[name])] for numbers in self._numbers])
+
+class _Columns(dict[str, Tensor]):
+    """Each hyperparameter of the models of a block, (K_b, 1)."""
+
+    def __init__(self, specs: Iterable[Mapping[str, Number]], *, like: Tensor) -> None:
+        chosen = list(specs)
+        super().__init__(
+            {
+                name: like.new_tensor([[float(numbers[name])] for numbers in chosen])
+                for name in chosen[0]
+            }
+        )

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from torch import nn
 
 from ermlab.config.check import check_batch_size
+from ermlab.config.plain import resolve, to_plain
 from ermlab.data.arrays import unpack_pair
 from ermlab.data.dataset import DataSet, make_dataset
 from ermlab.errors import ConfigError, ShapeError
@@ -68,15 +69,14 @@ def build_trial(
     dtype = choose_dtype(config.dtype, device)
     plan: Plan = make(config.loop, key="loop", allow=allow)
     cache = {} if cache is None else cache
-    seed = config.data.get("seed", config.seed)
-    written = OmegaConf.to_yaml(config.data, resolve=True)
-    key = f"{written} {seed} {plan.partition} {dtype} {device}"
+    written = to_plain(config)["data"]
+    key = f"{written} {written.get('seed', config.seed)} {plan.partition} {dtype} {device}"
     if key not in cache:
         cache[key] = build_data(config, plan=plan, dtype=dtype, device=device, allow=allow)
     data = cache[key]
     with open_dict(config.data):
         config.data.n_inputs, config.data.n_outputs = data.n_inputs, data.n_outputs
-    OmegaConf.resolve(config)  # once: each interpolation is parsed anew whenever it is read
+    resolve(config)  # once: each interpolation is parsed anew whenever it is read
     _check_splits(plan, data)
     loss: Loss = make(config.loss, key="loss", allow=allow)
     with seeded(config.seed, "init"), default_dtype(dtype):
@@ -150,8 +150,7 @@ def find_metrics(loss: Loss) -> Mapping[str, Metric]:
 
 def _arguments(function: Callable[..., Any], node: DictConfig) -> DictConfig:
     names = inspect.signature(function).parameters
-    arguments = OmegaConf.to_container(node, resolve=True)
-    assert isinstance(arguments, dict)
+    arguments = to_plain(node)
     counts = [arguments.get(f"n_{split}") for split in DEFAULT_SHARES]
     if all(isinstance(count, int) for count in counts):
         arguments.setdefault("n_samples", sum(count for count in counts if count is not None))

@@ -5,6 +5,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from ermlab.config.plain import to_plain
 from ermlab.rundir import flat_columns
 
 GROUPS = ("experiment", "data", "model", "loss", "optimizer", "loop")
@@ -21,9 +22,7 @@ def flatten_config(config: DictConfig, choices: Mapping[str, str | None]) -> dic
         Columns such as `model` (the option) and `model.hidden_units`; a list becomes JSON text.
     """
     columns: dict[str, Any] = {group: choices.get(group) for group in GROUPS}
-    container = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(container, dict), "a configuration is a mapping"
-    return {**columns, **flat_columns(container)}
+    return {**columns, **flat_columns(to_plain(config))}
 
 
 def flatten_choices(config: DictConfig, choices: Mapping[str, str | None]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ermlab.loop.learner import Parts
 from ermlab.loop.packing import Packing
-from ermlab.objective import BatchRows
+from ermlab.loop.stacked_batches import Batch
 from ermlab.trial.seeding import seeded
 
 TRIAL_ROWS = 4  # own: enough for a module to mix rows, and nothing to compute
@@ -65,13 +65,20 @@ def _disagreement(parts: Sequence[Parts], x: Tensor, y: Tensor) -> str | None:
     modules = [each.module for each in parts]
     engine = VmapEngine(modules, parts[0].loss)
     values = [list(module.parameters()) for module in modules]
-    packing = Packing([[tuple(p.shape) for p in model] for model in values])
+    packing = Packing([[tuple(p.shape) for p in model] for model in values], [len(modules)])
     params = packing.pack(values)
     grads = torch.zeros_like(params)
     engine.bind(packing, params, grads, range(len(modules)))
-    rows = BatchRows(share=1 / len(x), is_real=None)
-    shape = [len(modules), *[-1] * x.ndim]
-    engine.differentiate(x.expand(shape), y.expand([len(modules), *[-1] * y.ndim]), rows)
+    n_rows, n_models = len(x), len(modules)
+    engine.differentiate(
+        Batch(
+            x=torch.cat([x] * n_models),
+            y=torch.cat([y] * n_models),
+            share=x.new_full((n_models * n_rows, 1), 1 / n_rows),
+            starts=[0],
+            sizes=[n_rows],
+        )
+    )
     for row, module in enumerate(modules):
         alone = copy.deepcopy(module).train()
         parts[row].loss(alone(x), y).backward()  # type: ignore[no-untyped-call]  # untyped in torch

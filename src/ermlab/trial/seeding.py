@@ -27,7 +27,9 @@ def seeded(seed: int, purpose: str, device: torch.device | None = None) -> Itera
     devices = [device] if device is not None and device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(child)
+            # Where there is no GPU, torch.manual_seed spends its time on looking for one.
+            has_gpu = torch.accelerator.is_available()
+            (torch if has_gpu else torch.default_generator).manual_seed(child)
             random.seed(child)
             np.random.seed(child % 2**32)
             yield

@@ -13,11 +13,12 @@ from ermlab.optimizer.stacked import RuleSpec, read_rule
 from ermlab.trial.obstacle import find_obstacle
 
 
-def stack_trials(parts: Sequence[Parts]) -> StackedLearner:
+def stack_trials(parts: Sequence[Parts], *, one_block: bool | None = None) -> StackedLearner:
     """Make one learner of several trials.
 
     Args:
         parts: of each trial, as `build_trial` makes them.
+        one_block: see `StackedLearner`; None: as suits the device.
 
     Raises:
         StackError: they do not run the same program, or one cannot be stacked at all.
@@ -37,7 +38,9 @@ def stack_trials(parts: Sequence[Parts]) -> StackedLearner:
             where="optimizer",
             fix="give each optimizer a stack of its own",
         )
-    return StackedLearner(parts, specs, make_engine(parts))
+    if one_block is None:
+        one_block = parts[0].data.train.x.device.type != "cpu"
+    return StackedLearner(parts, specs, make_engine(parts), one_block=one_block)
 
 
 def make_engine(parts: Sequence[Parts]) -> Engine:

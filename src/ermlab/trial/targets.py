@@ -7,13 +7,14 @@ adds may be called; everything else is refused, and the message says how to allo
 import os
 import re
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from ermlab.config.plain import to_plain
 from ermlab.errors import TargetError
 
 # Of ermlab only what is meant to be configured: the rest has functions that start programs.
@@ -70,18 +71,19 @@ def make(node: DictConfig, *args: Any, key: str, allow: Sequence[str]) -> Any:
             their values with a TypeError or ValueError.
         Exception: what else the target itself raises, unchanged.
     """
-    check_targets(node, key=key, allow=allow)
+    plain = check_targets(node, key=key, allow=allow)
+    given = {name: value for name, value in plain.items() if name != "_target_"}
     ours = _find_ours(node)
     try:
         if ours is not None:
-            return ours(*args, **_arguments(node))
+            return ours(*args, **given)
         return instantiate(node, *args, _execution_whitelist_=list(allow), _convert_="all")
     except InstantiationException as error:
         raise _explain(error, key) from error
     except (TypeError, ValueError) as error:
         if _is_in_target(error):
-            if _arguments(node):
-                raise _refused(node, key, error) from error
+            if given:
+                raise _refused(node, given, key, error) from error
             raise  # no value of the configuration can be the cause
         keys = ", ".join(str(k) for k in node if k != "_target_") or "no keys"
         raise TargetError(
@@ -104,12 +106,6 @@ def _find_ours(node: DictConfig) -> Any:
     return found if str(getattr(found, "__module__", "")).startswith("ermlab.") else None
 
 
-def _arguments(node: DictConfig) -> dict[str, Any]:
-    values = OmegaConf.to_container(node, resolve=True)
-    assert isinstance(values, dict), "a node with a schema is a mapping"
-    return {str(key): value for key, value in values.items() if key != "_target_"}
-
-
 def find_callable(node: DictConfig, *, key: str, allow: Sequence[str]) -> Any:
     """Find what a node's `_target_` names, without calling it.
 
@@ -123,8 +119,11 @@ def find_callable(node: DictConfig, *, key: str, allow: Sequence[str]) -> Any:
         raise _not_found(node["_target_"], key, error) from error
 
 
-def check_targets(node: DictConfig, *, key: str, allow: Sequence[str]) -> None:
+def check_targets(node: DictConfig, *, key: str, allow: Sequence[str]) -> dict[str, Any]:
     """Refuse a node that has no `_target_`, or one anywhere inside it that is not allowed.
+
+    Returns:
+        The node's plain values.
 
     Raises:
         TargetError: see above.
@@ -135,7 +134,8 @@ def check_targets(node: DictConfig, *, key: str, allow: Sequence[str]) -> None:
             where=key,
             fix=f"set {key}._target_ to a class or function, such as torch.nn.Identity",
         )
-    for path, target in _targets(OmegaConf.to_container(node, resolve=True), key):
+    plain = to_plain(node)
+    for path, target in _targets(plain, key):
         if not any(matches(target, pattern) for pattern in allow):
             package = str(target).split(".")[0]
             raise TargetError(
@@ -144,6 +144,7 @@ def check_targets(node: DictConfig, *, key: str, allow: Sequence[str]) -> None:
                 fix=f"if you trust it, start with {ALLOW_VARIABLE}='{package}.*' ermlab ..., or "
                 f'call ermlab.main(allow=["{package}.*"]) from your own script',
             )
+    return plain
 
 
 def matches(target: object, pattern: str) -> bool:
@@ -176,13 +177,13 @@ def _explain(error: InstantiationException, key: str) -> TargetError:
     )
 
 
-def _refused(node: DictConfig, key: str, error: Exception) -> TargetError:
+def _refused(node: DictConfig, given: Mapping[str, Any], key: str, error: Exception) -> TargetError:
     """Tell which values a target was given and where it refused them."""
-    given = ", ".join(f"{name}={value!r}" for name, value in _arguments(node).items())
+    shown = ", ".join(f"{name}={value!r}" for name, value in given.items())
     last = traceback.extract_tb(error.__traceback__)[-1]
     told = " ".join(str(error).split("full_key: ")[0].split())  # Hydra adds the key to the text
     return TargetError(
-        f"{node['_target_']} failed with {given}: {type(error).__name__}: {told}",
+        f"{node['_target_']} failed with {shown}: {type(error).__name__}: {told}",
         where=f"{key}, in {last.filename}:{last.lineno}",
         fix=f"change a value of {key}, or the code there; HYDRA_FULL_ERROR=1 shows the whole "
         "traceback, and traceback.txt in the run directory holds it",

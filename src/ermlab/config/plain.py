@@ -1,0 +1,95 @@
+"""Reads a configuration as plain containers, every interpolation replaced by its value.
+
+OmegaConf parses an interpolation anew at each reading, which takes as long as reading the rest of a
+configuration. Nearly all are of the form `${data.n_inputs}`, and are looked up here; where there is
+any other, OmegaConf resolves them all.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from omegaconf import MISSING, DictConfig, OmegaConf, ValueNode
+from omegaconf.errors import ValidationError
+
+Path = tuple[str | int, ...]
+
+_SIMPLE = re.compile(r"\$\{(\w+(?:\.\w+)*)\}")  # one key, named from the top
+
+
+def to_plain(config: DictConfig) -> dict[str, Any]:
+    """Return what `OmegaConf.to_container(config, resolve=True)` returns.
+
+    Args:
+        config: a configuration, or a node of one.
+
+    Raises:
+        OmegaConfBaseException: an interpolation leads nowhere.
+    """
+    plain = OmegaConf.to_container(config)
+    assert isinstance(plain, dict), "a configuration is a mapping"
+    found = _look_up(config, plain)
+    if found is None:
+        resolved: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]  # as above
+        return resolved
+    for path, value in found.items():
+        _select(plain, path[:-1])[path[-1]] = value
+    return plain  # type: ignore[return-value]  # its keys are names
+
+
+def resolve(config: DictConfig) -> None:
+    """Do what `OmegaConf.resolve(config)` does: put values in the place of interpolations.
+
+    Args:
+        config: the whole configuration, changed in place.
+
+    Raises:
+        OmegaConfBaseException: an interpolation leads nowhere.
+    """
+    found = _look_up(config, OmegaConf.to_container(config))
+    if found is None:
+        OmegaConf.resolve(config)
+        return
+    for path, value in found.items():
+        _find_node(config, path)._set_value(value)
+
+
+def _look_up(config: DictConfig, plain: Any) -> dict[Path, Any] | None:
+    """Find the value of each interpolation, by its path; None unless all are simple."""
+    found: dict[Path, Any] = {}
+    for path, text in _interpolations(plain, ()):
+        reference = _SIMPLE.fullmatch(text)
+        if reference is None or config._get_parent() is not None:
+            return None
+        try:
+            value = _select(plain, tuple(reference[1].split(".")))
+            node = _find_node(config, path)
+            is_simple = value != MISSING and not isinstance(value, dict | list)
+            if not is_simple or "${" in str(value) or not isinstance(node, ValueNode):
+                return None
+            found[path] = node.validate_and_convert(value)
+        except (LookupError, TypeError, ValidationError):  # OmegaConf says in its own words what
+            return None
+    return found
+
+
+def _interpolations(plain: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(plain, str):
+        if "${" in plain:
+            yield path, plain
+    elif isinstance(plain, dict | list):
+        for key, value in plain.items() if isinstance(plain, dict) else enumerate(plain):
+            if isinstance(value, str | dict | list):
+                yield from _interpolations(value, (*path, key))
+
+
+def _select(plain: Any, path: Path) -> Any:
+    for key in path:
+        plain = plain[key]
+    return plain
+
+
+def _find_node(config: Any, path: Path) -> Any:
+    for key in path:
+        config = config._get_node(key)
+    return config
