@@ -1,6 +1,6 @@
 """What every benchmark prints: the machine, the versions, and a table of figures against goals.
 
-Run alone it prints the machine. The measurements are in `step.py`, `start.py` and `tables.py`.
+Run alone it prints the machine. The measurements are in the files beside it.
 """
 
 import os
@@ -15,10 +15,10 @@ from pathlib import Path
 PACKAGES = ("ermlab", "torch", "numpy", "hydra-core", "optuna", "pandas", "matplotlib")
 
 
-def print_machine() -> None:
+def print_machine(packages: Sequence[str] = PACKAGES) -> None:
     """Print what a figure is worth nothing without: hardware, versions, date, command."""
     cores = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start"
-    versions = [f"{name} {_version(name)}" for name in PACKAGES]
+    versions = [f"{name} {_version(name)}" for name in packages]
     print(f"hardware  {_cpu_model()}, {cores}")
     print(f"versions  Python {platform.python_version()}, {', '.join(versions)}")
     print(f"date      {time.strftime('%Y-%m-%d %H:%M %z')}")
@@ -45,6 +45,12 @@ def judge(value: float, goal: float, digits: int) -> tuple[str, str, str]:
     """Show a figure, the most that it should be, and whether it is met."""
     shown = f"{value:.{digits}f}", f"<= {goal:g}"
     return *shown, "met" if value <= goal else "NOT MET"
+
+
+def judge_least(value: float, goal: float, digits: int) -> tuple[str, str, str]:
+    """Show a figure, the least that it should be, and whether it is met."""
+    shown = f"{value:.{digits}f}", f">= {goal:g}"
+    return *shown, "met" if value >= goal else "NOT MET"
 
 
 def _cpu_model() -> str:
