@@ -1,13 +1,14 @@
 """Plain configurations against OmegaConf's own resolution."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ermlab.config.plain import resolve, to_plain
+from ermlab.config.plain import resolve, to_plain, to_unresolved
 from ermlab.config.store import find_conf_dir, register_schemas
 
 
@@ -16,6 +17,9 @@ class Typed:
     share: float = 0.5
     count: int | None = None
     name: str = "x"
+    either: int | str = 3
+    absent: dict[str, int] = MISSING
+    folder: Path = Path("a")
 
 
 CONFIGS = {
@@ -36,6 +40,18 @@ CONFIGS = {
 def test_plain_values_are_those_of_omegaconf(name):
     config = OmegaConf.create(CONFIGS[name])
     assert to_plain(config) == OmegaConf.to_container(config, resolve=True)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_unresolved_values_are_those_of_omegaconf(name):
+    config = OmegaConf.create({**CONFIGS[name], "absent": MISSING, "nothing": None})
+    assert to_unresolved(config) == OmegaConf.to_container(config)
+
+
+def test_typed_values_are_read_as_omegaconf_reads_them():
+    config = OmegaConf.structured(Typed)
+    config.either = "text"
+    assert repr(to_unresolved(config)) == repr(OmegaConf.to_container(config))
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ermlab.config.store import find_conf_dir, register_schemas
-from ermlab.sweep.cost import Work, cost_of_stack
-from ermlab.sweep.groups import plan_groups
+from ermlab.sweep.cost import Work, cost_alone, cost_of_stack
+from ermlab.sweep.groups import _divide, plan_groups
 
 LIMITS = {"max_trials": 16, "max_bytes": 8_000_000}
 
@@ -87,20 +87,28 @@ def test_a_stack_has_no_more_trials_than_it_may():
 
 
 def test_a_stack_takes_no_more_memory_than_it_may():
-    # 20,000 parameters in float32, with gradients and two states: 320 kB each.
+    # 20,000 parameters in float32, with gradients and two states, and 50 rows: 420 kB each.
     groups = plan(*[[f"seed={seed}"] for seed in range(10)], max_bytes=1_000_000)
-    assert max(len(group.members) for group in groups) == 3
+    assert max(len(group.members) for group in groups) == 2
 
 
-def test_wide_and_narrow_networks_are_kept_apart():
-    widths = [8, 9, 10, 11, 250, 251, 252, 253]
+def test_the_longest_trials_train_together():
+    epochs = [40, 1, 42, 2, 41, 3]
+    groups = plan(*[[f"loop.epochs={n}"] for n in epochs], max_trials=3)
+    assert members(groups) == [[0, 2, 4], [1, 3, 5]]
+
+
+def test_a_wide_network_hinders_no_narrow_one_from_joining():
+    widths = [8, 250, 9, 251]
     groups = plan(*[[f"model.hidden_units={width}"] for width in widths])
-    assert all(max(group.members) < 4 or min(group.members) >= 4 for group in groups)
+    assert members(groups) == [[0, 1, 2, 3]]
 
 
 WORK = st.builds(
     Work,
     n_params=st.integers(1, 100_000),
+    n_layers=st.just(2),
+    n_values=st.integers(1, 1000),
     batch_size=st.integers(1, 500),
     n_steps=st.integers(1, 5000),
     item_bytes=st.just(4),
@@ -110,6 +118,45 @@ WORK = st.builds(
 @given(trials=st.lists(WORK, min_size=1, max_size=8))
 def test_a_stack_costs_more_with_a_trial_more(trials):
     assert cost_of_stack(trials) < cost_of_stack([*trials, trials[0]])
+
+
+@given(trials=st.lists(WORK, min_size=1, max_size=8))
+def test_a_stack_is_predicted_to_cost_no_more_than_its_trials_alone(trials):
+    assert cost_of_stack(trials) <= sum(map(cost_alone, trials))
+
+
+@given(
+    trials=st.lists(WORK, min_size=1, max_size=7),
+    max_trials=st.integers(1, 4),
+    max_bytes=st.integers(1, 3_000_000),
+)
+def test_no_other_division_costs_less(trials, max_trials, max_bytes):
+    groups = _divide(dict(enumerate(trials)), max_trials=max_trials, max_bytes=max_bytes)
+    found = [[trials[i] for i in group.members] for group in groups]
+    assert sorted(i for group in groups for i in group.members) == list(range(len(trials)))
+    assert all(fits(chunk, max_trials, max_bytes) for chunk in found)
+    order = sorted(trials, key=lambda work: (-work.n_steps, work.n_bytes))
+    cheapest = min(
+        sum(map(cost_of_stack, plan))
+        for plan in divisions(order)
+        if all(fits(chunk, max_trials, max_bytes) for chunk in plan)
+    )
+    assert sum(map(cost_of_stack, found)) <= cheapest * (1 + 1e-9)
+
+
+def fits(chunk, max_trials, max_bytes):
+    return len(chunk) == 1 or (
+        len(chunk) <= max_trials and sum(work.n_bytes for work in chunk) <= max_bytes
+    )
+
+
+def divisions(order):
+    """Every way to cut a sequence into chunks."""
+    if not order:
+        yield []
+    for size in range(1, len(order) + 1):
+        for rest in divisions(order[size:]):
+            yield [order[:size], *rest]
 
 
 @given(seed=st.integers(0, 1000))

@@ -12,7 +12,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ermlab.config.fields import allowed_range, is_allowed
-from ermlab.config.plain import to_plain
+from ermlab.config.plain import to_plain, to_unresolved
 from ermlab.errors import ConfigError, name_known
 
 
@@ -50,7 +50,7 @@ def _schema_nodes(
 
 def _resolve(config: DictConfig) -> dict[str, Any]:
     """Return plain values; refuse keys without one, and interpolations that lead nowhere."""
-    missing = sorted(_missing(OmegaConf.to_container(config), ""))
+    missing = sorted(_missing(to_unresolved(config), ""))
     if missing:
         raise ConfigError(
             f"{', '.join(missing)} has no value",

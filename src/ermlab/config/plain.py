@@ -1,15 +1,17 @@
 """Reads a configuration as plain containers, every interpolation replaced by its value.
 
-OmegaConf parses an interpolation anew at each reading, which takes as long as reading the rest of a
-configuration. Nearly all are of the form `${data.n_inputs}`, and are looked up here; where there is
-any other, OmegaConf resolves them all.
+OmegaConf checks each value and parses each interpolation anew at each reading, which takes longer
+than a small model's epoch. Here the values are taken as they are kept, and interpolations of the
+form `${data.n_inputs}`, which nearly all have, are looked up; where there is any other, OmegaConf
+resolves them all. Like `sweep/compose.py` this leans on private parts of OmegaConf, and is tested
+against its public ones.
 """
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from omegaconf import MISSING, DictConfig, OmegaConf, ValueNode
+from omegaconf import MISSING, DictConfig, Node, OmegaConf, ValueNode
 from omegaconf.errors import ValidationError
 
 Path = tuple[str | int, ...]
@@ -26,15 +28,21 @@ def to_plain(config: DictConfig) -> dict[str, Any]:
     Raises:
         OmegaConfBaseException: an interpolation leads nowhere.
     """
-    plain = OmegaConf.to_container(config)
-    assert isinstance(plain, dict), "a configuration is a mapping"
+    plain = to_unresolved(config)
     found = _look_up(config, plain)
     if found is None:
-        resolved: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]  # as above
+        resolved: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]  # a configuration is a mapping
         return resolved
     for path, value in found.items():
         _select(plain, path[:-1])[path[-1]] = value
-    return plain  # type: ignore[return-value]  # its keys are names
+    return plain
+
+
+def to_unresolved(config: DictConfig) -> dict[str, Any]:
+    """Return what `OmegaConf.to_container(config)` returns: interpolations stay text."""
+    plain = _read(config)
+    assert isinstance(plain, dict), "a configuration is a mapping"
+    return plain
 
 
 def resolve(config: DictConfig) -> None:
@@ -46,12 +54,21 @@ def resolve(config: DictConfig) -> None:
     Raises:
         OmegaConfBaseException: an interpolation leads nowhere.
     """
-    found = _look_up(config, OmegaConf.to_container(config))
+    found = _look_up(config, to_unresolved(config))
     if found is None:
         OmegaConf.resolve(config)
         return
     for path, value in found.items():
         _find_node(config, path)._set_value(value)
+
+
+def _read(node: Node) -> Any:
+    value = node._value()
+    if isinstance(value, dict):
+        return {key: _read(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [_read(child) for child in value]
+    return _read(value) if isinstance(value, Node) else value  # a node in a node: of a union
 
 
 def _look_up(config: DictConfig, plain: Any) -> dict[Path, Any] | None:

@@ -1,16 +1,21 @@
-"""Predicts what a stack costs, from what was measured of its parts.
+"""Predicts what a trial costs, alone and in a stack, from what was measured of its parts.
 
-The prediction only has to order plans: twice as fast a machine changes no decision.
+The prediction has to order plans; twice as fast a machine changes no decision. A stack paid in each
+case measured, that of one trial included. `tests/benchmarks/cost.py` measures the constants anew.
+What a trial costs either way, such as its files, is left out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-# Measured with batched products of two-layer networks in float32 on one core of a server (own).
-STEP_S = 110e-6  # a step of the stack, whatever is in it: Python and dispatch
-MODEL_S = 15e-6  # each model in it: its batch, its products' start, its optimizer's call
-FLOP_S = 9e-12  # a floating point operation of the products
-PARAM_S = 1.5e-9  # reading and writing a parameter with its gradient and optimizer state
+# Measured on one core of a server, with models of unlike widths (own).
+ALONE_S = 6.4e-5  # a step of the reference learner: Python, autograd and the optimizer's call
+ALONE_LAYER_S = 4.1e-5  # each layer in it
+STEP_S = 1.2e-5  # a step of the stack, whatever is in it
+STEP_LAYER_S = 1.3e-5  # each layer in it
+LAYER_S = 5e-6  # each layer of each model in it: the start of its products, the optimizer's call
+FLOP_S = 6.2e-12  # a floating point operation of the products; twice that in double precision
+BYTE_S = 1e-10  # a byte that a step reads and writes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,40 +24,51 @@ class Work:
 
     Args:
         n_params: P, its parameters.
+        n_layers: L, its affine maps.
+        n_values: numbers that one row of a batch takes: inputs, targets, what each layer computes.
         batch_size: B, its rows at each step.
         n_steps: S, its steps at most.
         item_bytes: bytes of a number, 4 or 8.
     """
 
     n_params: int
+    n_layers: int
+    n_values: int
     batch_size: int
     n_steps: int
     item_bytes: int
 
     @property
     def n_bytes(self) -> int:
-        """Memory of parameters, gradients and two optimizer states [bytes]."""
-        return 4 * self.n_params * self.item_bytes
+        """Memory that a step touches: parameters, gradients, two optimizer states, rows [bytes]."""
+        return self.item_bytes * (4 * self.n_params + self.batch_size * self.n_values)
 
 
-def cost_of_stack(trials: Sequence[Work]) -> float:
-    """Predict the time of a stack on one core [s].
+def cost_alone(trial: Work) -> float:
+    """Predict the time of a trial with the reference learner on one core [s]."""
+    return trial.n_steps * (ALONE_S + ALONE_LAYER_S * trial.n_layers + _arithmetic(trial))
 
-    All trials are padded to the widest and to the longest batch among those still in the stack; it
-    shrinks as they end.
+
+def cost_of_stack(trials: Iterable[Work]) -> float:
+    """Predict the time of a stack on one core [s]; it shrinks as its trials end.
 
     Args:
         trials: at least one.
     """
-    cost_s, done = 0.0, 0
-    remaining = sorted(trials, key=lambda each: each.n_steps)
-    while remaining:
-        n_steps = remaining[0].n_steps - done
-        done = remaining[0].n_steps
-        n_params = max(each.n_params for each in remaining)
-        rows = max(each.batch_size for each in remaining)
-        scale = remaining[0].item_bytes / 4  # double precision moves and computes half as fast
-        arithmetic_s = scale * n_params * (6 * rows * FLOP_S + PARAM_S)
-        cost_s += n_steps * (STEP_S + len(remaining) * (MODEL_S + arithmetic_s))
-        remaining = [each for each in remaining if each.n_steps > done]
-    return cost_s
+    chosen = list(trials)
+    return cost_of_steps(chosen) + sum(map(cost_in_stack, chosen))
+
+
+def cost_of_steps(trials: Iterable[Work]) -> float:
+    """The share of `cost_of_stack` that its longest trial decides, whatever else is in it."""
+    return max(each.n_steps * (STEP_S + STEP_LAYER_S * each.n_layers) for each in trials)
+
+
+def cost_in_stack(trial: Work) -> float:
+    """The share of `cost_of_stack` that one trial adds."""
+    return trial.n_steps * (LAYER_S * trial.n_layers + _arithmetic(trial))
+
+
+def _arithmetic(trial: Work) -> float:
+    n_flops = 6 * trial.batch_size * trial.n_params * (trial.item_bytes / 4)
+    return n_flops * FLOP_S + trial.n_bytes * BYTE_S

@@ -1,8 +1,8 @@
 """Plans which trials of a sweep train in one stack, by predicted cost, and says why others do not.
 
 Trials of one program (model class and depth, kind of optimizer, loss, loop, data up to the seed)
-may share a stack. Which of them do is decided by the cost of the padding against the dispatch that
-a stack saves: similar widths and numbers of steps come together, in chunks that fit the cache.
+may share a stack. A stack saves the dispatch of each step, which all its trials share, for as long
+as they train; so those of similar numbers of steps come together, in chunks that fit the cache.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +10,14 @@ from dataclasses import dataclass
 
 from omegaconf import DictConfig
 
-from ermlab.sweep.cost import Work, cost_of_stack
-from ermlab.sweep.program import describe_work, find_reason, name_program
+from ermlab.sweep.cost import (
+    Work,
+    cost_alone,
+    cost_in_stack,
+    cost_of_stack,
+    cost_of_steps,
+)
+from ermlab.sweep.program import describe_work, find_reason, name_program, read_config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,55 +46,47 @@ def plan_groups(
 
     Args:
         configs: their configurations, as composed.
-        choices: the chosen option of each config group, for each trial.
+        choices: the chosen option of each config group, for each trial; their names do not count.
         max_trials: K at most, >= 1.
-        max_bytes: memory of a stack's parameters, gradients and optimizer state at most [bytes].
+        max_bytes: memory that a stack's step touches at most [bytes]; see `Work`.
 
     Returns:
         The groups, the most expensive first, so that several processes end at about one time.
     """
     groups: list[Group] = []
-    programs: dict[str, list[int]] = {}
+    programs: dict[str, dict[int, Work]] = {}
     for position, config in enumerate(configs):
-        reason = find_reason(config)
+        values = read_config(config)
+        work, reason = describe_work(values), find_reason(values)
         if reason is None:
-            programs.setdefault(name_program(config, choices[position]), []).append(position)
+            programs.setdefault(name_program(values), {})[position] = work
         else:
-            cost_s = cost_of_stack([describe_work(config)])
-            groups.append(Group(members=[position], cost_s=cost_s, reason=reason))
-    for members in programs.values():
-        work = {position: describe_work(configs[position]) for position in members}
-        groups += _divide(work, max_trials=max_trials, max_bytes=max_bytes)
+            groups.append(Group(members=[position], cost_s=cost_alone(work), reason=reason))
+    for trials in programs.values():
+        groups += _divide(trials, max_trials=max_trials, max_bytes=max_bytes)
     return sorted(groups, key=lambda group: (-group.cost_s, group.members))
 
 
 def _divide(work: Mapping[int, Work], *, max_trials: int, max_bytes: int) -> list[Group]:
-    """Choose the cheapest of some orders, each cut into chunks at the best places."""
-    orders = [
-        sorted(work, key=lambda p: (work[p].n_params, work[p].n_steps)),
-        sorted(work, key=lambda p: (work[p].n_steps, work[p].n_params)),
-        # Within a factor of two in steps, by width.
-        sorted(work, key=lambda p: (work[p].n_steps.bit_length(), work[p].n_params)),
-    ]
-    plans = [_cut(order, work, max_trials=max_trials, max_bytes=max_bytes) for order in orders]
-    return min(plans, key=lambda plan: sum(group.cost_s for group in plan))
-
-
-def _cut(
-    order: Sequence[int], work: Mapping[int, Work], *, max_trials: int, max_bytes: int
-) -> list[Group]:
-    """Cut a sequence of trials into chunks of least total cost, by dynamic programming."""
-    best: list[tuple[float, list[Group]]] = [(0.0, [])]
+    """Cut the trials, the longest first, into chunks of least total cost (dynamic programming)."""
+    order = sorted(work, key=lambda p: (-work[p].n_steps, work[p].n_bytes))
+    best: list[tuple[float, int]] = [(0.0, 0)]  # cost of the first trials, start of the last chunk
     for end in range(1, len(order) + 1):
-        options = []
+        n_bytes, models_s = 0, 0.0
+        options: list[tuple[float, int]] = []
         for start in range(end - 1, max(-1, end - 1 - max_trials), -1):
-            members = list(order[start:end])
-            chunk = [work[position] for position in members]
-            widest = max(each.n_bytes for each in chunk)
-            if len(chunk) > 1 and len(chunk) * widest > max_bytes:
+            trial = work[order[start]]  # of the chunk so far the longest
+            n_bytes += trial.n_bytes
+            if options and n_bytes > max_bytes:
                 break
-            cost_s = cost_of_stack(chunk)
-            options.append((best[start][0] + cost_s, start, cost_s, members))
-        total, start, cost_s, members = min(options)
-        best.append((total, [*best[start][1], Group(members=sorted(members), cost_s=cost_s)]))
-    return best[-1][1]
+            models_s += cost_in_stack(trial)
+            options.append((best[start][0] + cost_of_steps([trial]) + models_s, start))
+        best.append(min(options))
+    groups = []
+    end = len(order)
+    while end:
+        start = best[end][1]
+        members = sorted(order[start:end])
+        groups.append(Group(members=members, cost_s=cost_of_stack(work[p] for p in members)))
+        end = start
+    return groups

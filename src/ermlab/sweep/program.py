@@ -6,11 +6,13 @@ what is not listed must be equal.
 
 import json
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from ermlab.config.plain import to_plain, to_unresolved
 from ermlab.sweep.cost import Work
 
 RULES = ("ermlab.optimizer.rules.", "torch.optim.SGD", "torch.optim.Adam", "torch.optim.AdamW")
@@ -28,68 +30,61 @@ LOOP_NUMBERS = frozenset(
 PADDED = frozenset({"model.hidden_units", "loop.batch_size"})  # with our models and losses only
 
 
-def name_program(config: DictConfig, choices: Mapping[str, str | None]) -> str:
+def read_config(config: DictConfig) -> dict[str, Any]:
+    """Return a configuration's values by dotted key, `_target_` and `_args_` included."""
+    try:
+        plain = to_plain(config)
+    except OmegaConfBaseException:
+        # An interpolation that leads nowhere yet, such as to a size found in the data, stays text.
+        plain = to_unresolved(config)
+    return _flatten(plain, "")
+
+
+def name_program(values: Mapping[str, Any]) -> str:
     """Name what must be equal within a stack.
 
     Args:
-        config: the configuration of a trial.
-        choices: its chosen options; the names of experiment and sweep do not count.
+        values: of a trial's configuration (see `read_config`).
     """
-    values = _flatten(_plain(config), "")
-    varies = VARIES | RULE_NUMBERS | LOOP_NUMBERS | (PADDED if _is_padded(config) else frozenset())
+    varies = VARIES | RULE_NUMBERS | LOOP_NUMBERS | (PADDED if _is_padded(values) else frozenset())
     fixed = {key: value for key, value in values.items() if key not in varies}
     return json.dumps(fixed, sort_keys=True, default=str)
 
 
-def find_reason(config: DictConfig) -> str | None:
+def find_reason(values: Mapping[str, Any]) -> str | None:
     """Say why a trial cannot be in any stack, as far as its configuration tells; None if it can."""
-    target = _target(config, "optimizer")
+    target = str(values.get("optimizer._target_"))
     if not (target.startswith(RULES[0]) or target in RULES[1:]):
         return f"the optimizer {target} has no stacked form"
     return None
 
 
-def describe_work(config: DictConfig) -> Work:
+def describe_work(values: Mapping[str, Any]) -> Work:
     """Estimate the work of a trial; sizes that only the data tell are taken as small."""
-    batch_size = int(OmegaConf.select(config, "loop.batch_size") or 1)
-    n_train = OmegaConf.select(config, "data.n_train")
-    n_rows = n_train if isinstance(n_train, int) else 1000
-    epochs = OmegaConf.select(config, "loop.epochs")
-    steps = OmegaConf.select(config, "loop.steps")
-    n_steps = int(steps) if steps else int(epochs or 1) * -(-n_rows // batch_size)
+    batch_size = _size(values, "loop.batch_size", 1)
+    n_rows, epochs = _size(values, "data.n_train", 1000), _size(values, "loop.epochs", 1)
+    n, m = _size(values, "data.n_inputs", 10), _size(values, "data.n_outputs", 1)
+    h = _size(values, "model.hidden_units", 0)
+    n_layers = _size(values, "model.n_layers", 2) if h else 1
+    widths = [n, *[h] * (n_layers - 1), m]
     return Work(
-        n_params=_count_params(config),
+        n_params=sum(before * after for before, after in pairwise(widths)),
+        n_layers=n_layers,
+        n_values=n + 2 * m + 2 * h * (n_layers - 1),
         batch_size=batch_size,
-        n_steps=max(1, n_steps),
-        item_bytes=8 if config.dtype == "float64" else 4,
+        n_steps=_size(values, "loop.steps", epochs * -(-n_rows // batch_size)),
+        item_bytes=8 if values.get("dtype") == "float64" else 4,
     )
 
 
-def _count_params(config: DictConfig) -> int:
-    n = int(OmegaConf.select(config, "data.n_inputs") or 10)
-    m = int(OmegaConf.select(config, "data.n_outputs") or 1)
-    h = OmegaConf.select(config, "model.hidden_units")
-    n_layers = int(OmegaConf.select(config, "model.n_layers") or 2)
-    if h is None or n_layers == 1:
-        return n * m
-    return n * int(h) + (n_layers - 2) * int(h) ** 2 + int(h) * m
+def _size(values: Mapping[str, Any], key: str, otherwise: int) -> int:
+    value = values.get(key)
+    return value if isinstance(value, int) and value > 0 else otherwise
 
 
-def _is_padded(config: DictConfig) -> bool:
-    ours = (_target(config, "model"), OUR_MODELS), (_target(config, "loss"), OUR_LOSSES)
-    return all(target.startswith(package) for target, package in ours)
-
-
-def _target(config: DictConfig, group: str) -> str:
-    return str(OmegaConf.select(config, f"{group}._target_"))
-
-
-def _plain(config: DictConfig) -> Any:
-    try:
-        return OmegaConf.to_container(config, resolve=True)
-    except OmegaConfBaseException:
-        # One that leads nowhere yet, such as a size found in the data, stays as text.
-        return OmegaConf.to_container(config, resolve=False)
+def _is_padded(values: Mapping[str, Any]) -> bool:
+    ours = ("model", OUR_MODELS), ("loss", OUR_LOSSES)
+    return all(str(values.get(f"{group}._target_")).startswith(name) for group, name in ours)
 
 
 def _flatten(value: Any, path: str) -> dict[str, Any]:

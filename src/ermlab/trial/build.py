@@ -46,7 +46,11 @@ class Trial:
     device: torch.device
 
 
+# The data sets of earlier trials, the least recently used first; see `find_data`.
 DataCache = dict[str, DataSet]
+LARGEST_CACHE_BYTES = (
+    2**28
+)  # own: a small part of a machine's memory, and hundreds of small data sets
 
 
 def build_trial(
@@ -60,7 +64,8 @@ def build_trial(
     Args:
         config: the checked configuration; resolved in place.
         allow: patterns of the targets that may be called.
-        cache: data sets made before; trials of one data configuration then share its tensors.
+        cache: data sets made before; trials of one data configuration then share its tensors. Those
+            not used for longest leave it when it grows too large.
 
     Raises:
         ErmlabError: a value, file or shape of the user's does not fit.
@@ -68,12 +73,9 @@ def build_trial(
     device = choose_device(config.device)
     dtype = choose_dtype(config.dtype, device)
     plan: Plan = make(config.loop, key="loop", allow=allow)
-    cache = {} if cache is None else cache
-    written = to_plain(config)["data"]
-    key = f"{written} {written.get('seed', config.seed)} {plan.partition} {dtype} {device}"
-    if key not in cache:
-        cache[key] = build_data(config, plan=plan, dtype=dtype, device=device, allow=allow)
-    data = cache[key]
+    data = find_data(
+        {} if cache is None else cache, config, plan=plan, dtype=dtype, device=device, allow=allow
+    )
     with open_dict(config.data):
         config.data.n_inputs, config.data.n_outputs = data.n_inputs, data.n_outputs
     resolve(config)  # once: each interpolation is parsed anew whenever it is read
@@ -104,6 +106,36 @@ def build_trial(
         n_parameters=sum(p.numel() for p in parameters),
         device=device,
     )
+
+
+def find_data(
+    cache: DataCache,
+    config: DictConfig,
+    *,
+    plan: Plan,
+    dtype: torch.dtype,
+    device: torch.device,
+    allow: Sequence[str],
+) -> DataSet:
+    """Take the data of a trial from the cache, or make them and keep them there.
+
+    Raises:
+        DataError, ConfigError: the data are not what the configuration says.
+    """
+    written = to_plain(config)["data"]
+    key = f"{written} {written.get('seed', config.seed)} {plan.partition} {dtype} {device}"
+    data = cache.pop(key, None)
+    if data is None:
+        data = build_data(config, plan=plan, dtype=dtype, device=device, allow=allow)
+    cache[key] = data  # now the last, as the most recently used
+    while len(cache) > 1 and sum(map(_count_bytes, cache.values())) > LARGEST_CACHE_BYTES:
+        del cache[next(iter(cache))]
+    return data
+
+
+def _count_bytes(data: DataSet) -> int:
+    splits = (data.train, data.valid, data.test)
+    return sum(split.x.nbytes + split.y.nbytes for split in splits)
 
 
 def build_data(
