@@ -16,7 +16,14 @@ from omegaconf.basecontainer import BaseContainer
 
 from ermlab.sweep.compose import MAX_TEMPLATES, Template
 
-_OWN = ("job", "overrides", "runtime")  # below `hydra`, what is of one job
+_OWN = (  # below `hydra`, what is of one job
+    ("job", "env_set"),
+    ("job", "id"),
+    ("job", "num"),
+    ("overrides", "task"),
+    ("runtime", "cwd"),
+    ("runtime", "output_dir"),
+)
 _NODE = re.compile(r"\$\{(hydra\.[\w.]+)\}")
 _NOW = re.compile(r"\$\{now:([^${},\\\\'\"]*)\}")  # with one plain argument
 
@@ -46,8 +53,8 @@ class JobFiles:
 
     def _join(self, hydra: DictConfig, template: Template) -> str:
         pieces = dict(self._find_pieces(template))
-        for key in _OWN:
-            pieces[key] = _piece(key, hydra.hydra._get_node(key))
+        for path in _OWN:
+            pieces[path] = _piece(path, hydra.hydra._get_node(path[0])._get_node(path[1]))
         return "hydra:\n" + "".join(pieces.values())
 
 
@@ -79,13 +86,25 @@ def _raw(config: DictConfig, key: str) -> str | None:
     return None if value is None or value == "???" or isinstance(value, dict | list) else str(value)
 
 
-def _make_pieces(template: Template) -> dict[str, str]:
-    node = template.config._get_node("hydra")
-    assert isinstance(node, DictConfig), "Hydra has composed it"
-    return {str(key): "" if key in _OWN else _piece(str(key), node._get_node(key)) for key in node}
+def _make_pieces(template: Template) -> dict[tuple[str, ...], str]:
+    """The lines of each entry of `hydra`, and those of each entry of what is of one job."""
+    hydra = template.config._get_node("hydra")
+    assert isinstance(hydra, DictConfig), "Hydra has composed it"
+    divided = {path[0] for path in _OWN}
+    pieces: dict[tuple[str, ...], str] = {}
+    for name in map(str, hydra):
+        node: Any = hydra._get_node(name)
+        if name in divided:
+            pieces[(name,)] = f"  {name}:\n"
+            pieces |= {(name, str(k)): _piece((name, str(k)), node._get_node(k)) for k in node}
+            # The output folder is the last entry where the template has none.
+            pieces |= {path: "" for path in _OWN if path[0] == name and path not in pieces}
+        else:
+            pieces[(name,)] = _piece((name,), node)
+    return pieces
 
 
-def _piece(key: str, node: Any) -> str:
+def _piece(path: tuple[str, ...], node: Any) -> str:
     """The lines of one entry of `hydra`, as they stand in the file of all of it."""
     value = node._value()
     if isinstance(node, BaseContainer):
@@ -98,11 +117,13 @@ def _piece(key: str, node: Any) -> str:
         )
     elif isinstance(value, Enum):
         value = value.name
+    for key in reversed(("hydra", *path)):
+        value = {key: value}
     text: str = yaml.dump(
-        {"hydra": {key: value}},
+        value,
         default_flow_style=False,
         allow_unicode=True,
         sort_keys=False,
         Dumper=get_omega_conf_dumper(),
     )
-    return text.removeprefix("hydra:\n")
+    return "".join(text.splitlines(keepends=True)[len(path) :])

@@ -17,7 +17,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, ListConfig, Node, OmegaConf, open_dict, read_write
 
 from ermlab import rundir
-from ermlab.sweep.compose import JobComposer
+from ermlab.sweep.compose import find_composer
 from ermlab.sweep.job_files import JobFiles, read_text
 from ermlab.sweep.job_log import JobLog, find_job_log
 
@@ -129,7 +129,7 @@ class JobOpener:
     """
 
     def __init__(self, context: HydraContext, config: DictConfig) -> None:
-        self._composer = JobComposer(context.config_loader, config)
+        self._composer = find_composer(context.config_loader, config)
         self._files = JobFiles()
 
     def compose(self, number: int, overrides: Sequence[str]) -> Composed:

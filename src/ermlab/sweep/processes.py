@@ -156,6 +156,11 @@ def _cannot_start(backend: str) -> TrialError:
 
 def _start_ray(n_jobs: int) -> None:
     """Make Ray known to joblib; start it on this machine unless a cluster is named."""
+    if not os.environ.get("RAY_ADDRESS"):
+        # Read at Ray's import. On Linux it makes of 127.0.0.1 the address of the machine, where
+        # others could reach it, unless told that this is no cluster.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would call home
     try:
         import ray
         from ray.util.joblib import register_ray
@@ -177,5 +182,5 @@ def _start_ray(n_jobs: int) -> None:
         num_cpus=os.cpu_count() if n_jobs < 0 else n_jobs,
         include_dashboard=False,
         logging_level=logging.WARNING,
-        _node_ip_address="127.0.0.1",  # nothing listens to other machines
+        _node_ip_address="127.0.0.1",
     )

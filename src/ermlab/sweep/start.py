@@ -10,9 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import joblib
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.utils import JobReturn
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+
+from ermlab.sweep.compose import SweepLoader
 
 
 class Launches(Protocol):
@@ -44,6 +47,8 @@ def prepare_launches(
         n_jobs: processes at once.
         backend: joblib's name for the kind of process.
     """
+    if type(context.config_loader) is ConfigLoaderImpl:
+        context.config_loader = SweepLoader(context.config_loader, config)
     if getattr(task, "trials", None) is None or config.hydra.job.chdir:
         return _Lazy(lambda: _make_plain(context, task, config))
     wait = start_processes(n_jobs, backend)
