@@ -162,6 +162,15 @@ def test_a_trial_that_diverges_leaves_the_others_finite():
     assert_equal(stacked[1], run_alone(wild))
 
 
+def test_a_trial_that_diverges_spoils_no_short_batch_of_another():
+    # 70 does not divide 1000: after an epoch's last batch old rows of all three are in the buffer.
+    keys = ["optimizer=sgd", "loop.batch_size=70", "loop.validate_every=200"]
+    lrs = ["1e6", "1e6", "0.1"]  # the last one stands nearest to the old rows
+    stacked = run_stack([[*keys, f"optimizer.lr={lr}"] for lr in lrs])
+    assert [outcome.status for outcome, _ in stacked] == ["diverged", "diverged", "completed"]
+    assert_equal(stacked[2], run_alone([*keys, "optimizer.lr=0.1"]))
+
+
 def test_labels_and_accuracy_train_in_a_stack_as_alone():
     keys = ["data=digits", "loss=cross_entropy", "optimizer=adam", "loop.epochs=2"]
     overrides = [[*keys, f"model.hidden_units={h}", f"loop.batch_size={b}"] for h, b in

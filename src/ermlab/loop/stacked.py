@@ -79,23 +79,22 @@ class StackedLearner:
         names = ["loss", *self._parts[0].metrics]
         found = torch.full((len(names), self.n_trials), float("nan"), dtype=torch.float64)
         if wanted:
-            values = [torch.stack(self._measure(model, split)) for model in wanted]
-            found[:, wanted] = torch.stack(values, 1).to("cpu")  # one transfer
+            values = torch.stack([self._measure(model, split) for model in wanted], 1)
+            found[:, wanted] = values.to("cpu", torch.float64)  # one transfer
         return dict(zip(names, found, strict=True))
 
-    def _measure(self, model: int, split: str) -> list[Tensor]:
-        """The loss and the metrics of one trial on a whole split, () each."""
+    def _measure(self, model: int, split: str) -> Tensor:
+        """The loss and the metrics of one trial on a whole split, (1 + metrics,)."""
         parts, data = self._parts[model], _split(self._parts[model], split)
-        measures = [parts.loss, *parts.metrics.values()]
-        parameters = self._state(model)
-        totals = [data.x.new_zeros((), dtype=sum_dtype(data.x.device)) for _ in measures]
+        measures, parameters = [parts.loss, *parts.metrics.values()], self._state(model)
+        chunks = []
         for start in range(0, data.n_rows, EVALUATION_ROWS):
             x = data.x[start : start + EVALUATION_ROWS]
             y = data.y[start : start + EVALUATION_ROWS]
             prediction = self._engine.predict(parameters, model, x)
-            for total, measure in zip(totals, measures, strict=True):
-                total += measure(prediction, y) * (len(x) / data.n_rows)
-        return totals
+            values = torch.stack([measure(prediction, y) for measure in measures])
+            chunks.append(values.to(sum_dtype(x.device)) * (len(x) / data.n_rows))
+        return sum(chunks[1:], chunks[0])
 
     def keep_best(self, improved: Tensor) -> None:
         """Remember the present parameters of the trials in the mask, (K,) bool."""
@@ -114,7 +113,7 @@ class StackedLearner:
             return
         for row, model in enumerate(self._models):
             if leaving[model]:
-                self._ended[model] = self._packing.unpack(self._params, row)
+                self._ended[model] = [value.clone() for value in self._views[row]]
         if not staying:
             self._models = []
             return
@@ -142,6 +141,8 @@ class StackedLearner:
         return order, Packing([shapes[i] for i in order], counts)
 
     def _bind(self) -> None:
+        rows = range(len(self._models))
+        self._views = [self._packing.parameters(self._params, row) for row in rows]
         grads = torch.zeros_like(self._params)
         self._rule.bind(self._params, grads, self._packing.matrices)
         self._engine.bind(self._packing, self._params, grads, self._models)
@@ -160,7 +161,7 @@ class StackedLearner:
     def _state(self, model: int) -> list[Tensor]:
         """A trial's present parameters: in the stack, or as they were when it left."""
         if model in self._models:
-            return self._packing.parameters(self._params, self._models.index(model))
+            return self._views[self._models.index(model)]
         return self._ended[model]
 
 

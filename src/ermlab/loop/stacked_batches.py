@@ -29,6 +29,7 @@ class Batch:
         share: what each row counts in the mean of its batch, (R, 1): 1 / B, or 0 for padding.
         starts: the first row of each block.
         sizes: B of each block, the longest of its models' batches.
+        firsts: the first row of each model.
     """
 
     x: Tensor
@@ -36,6 +37,7 @@ class Batch:
     share: Tensor
     starts: Sequence[int]
     sizes: Sequence[int]
+    firsts: Sequence[int]
 
 
 class StackedBatches:
@@ -68,7 +70,7 @@ class StackedBatches:
         """
         self._chosen, self._counts = [self._drawn[trial] for trial in trials], list(counts)
         self._longest = [0] * len(counts)  # of each block's batches so far
-        self._buffers = self._x[:0], self._y[:0]
+        self._buffers: tuple[Tensor, ...] = ()  # of x and y
 
     def take(self, n_steps: int) -> Iterator[tuple[Batch, Iterator[None]]]:
         """Fetch the next batches of the chosen trials.
@@ -82,10 +84,10 @@ class StackedBatches:
         """
         while n_steps:
             ahead = min(n_steps, *(each.n_ahead() for each in self._chosen))
-            batch, places = self._describe()
+            batch = self._describe()
             index = np.zeros((ahead, len(batch.x)), dtype=np.int64)
-            for each, place in zip(self._chosen, places, strict=True):
-                index[:, place : place + each.size] = each.take(ahead)
+            for each, first in zip(self._chosen, batch.firsts, strict=True):
+                index[:, first : first + each.size] = each.take(ahead)
             yield batch, self._fill(batch, torch.from_numpy(index).to(self._x.device))
             n_steps -= ahead
 
@@ -94,8 +96,7 @@ class StackedBatches:
         share = batch.share[:, 0]
         # What is without meaning may be another trial's, and not finite.
         counted = torch.where(share != 0, losses * share, 0).cpu()
-        places = self._places(batch)
-        return torch.from_numpy(np.add.reduceat(counted.numpy(), places))
+        return torch.from_numpy(np.add.reduceat(counted.numpy(), batch.firsts))
 
     def _fill(self, batch: Batch, index: Tensor) -> Iterator[None]:
         for rows in index:
@@ -103,32 +104,31 @@ class StackedBatches:
             torch.index_select(self._y, 0, rows, out=batch.y)
             yield
 
-    def _describe(self) -> tuple[Batch, list[int]]:
+    def _describe(self) -> Batch:
         drawn = iter(self._chosen)
         sizes = [max(next(drawn).size for _ in range(count)) for count in self._counts]
-        longest = [max(pair) for pair in zip(self._longest, sizes, strict=True)]
+        longest = list(map(max, self._longest, sizes))
         rows = [n * count for n, count in zip(longest, self._counts, strict=True)]
         starts = list(accumulate(rows, initial=0))
         if longest != self._longest:
             self._longest = longest
-            x, y = self._x, self._y
-            self._buffers = (
-                x.new_empty(starts[-1], *x.shape[1:]),
-                y.new_empty(starts[-1], *y.shape[1:]),
+            self._buffers = tuple(
+                rows.new_empty(starts[-1], *rows.shape[1:]) for rows in (self._x, self._y)
             )
         x, y = self._buffers
+        blocks = zip(starts, sizes, self._counts, strict=False)
+        firsts = [start + row * size for start, size, count in blocks for row in range(count)]
         share = np.zeros((starts[-1], 1))
-        batch = Batch(x=x, y=y, share=x, starts=starts[:-1], sizes=sizes)
-        places = self._places(batch)
-        for each, place in zip(self._chosen, places, strict=True):
-            share[place : place + each.size] = 1 / each.size
-        tensor = torch.from_numpy(share).to(x)  # its dtype and device
-        return Batch(x=x, y=y, share=tensor, starts=starts[:-1], sizes=sizes), places
-
-    def _places(self, batch: Batch) -> list[int]:
-        """The first row of each chosen trial."""
-        blocks = zip(batch.starts, batch.sizes, self._counts, strict=True)
-        return [start + row * size for start, size, count in blocks for row in range(count)]
+        for each, first in zip(self._chosen, firsts, strict=True):
+            share[first : first + each.size] = 1 / each.size
+        return Batch(
+            x=x,
+            y=y,
+            share=torch.from_numpy(share).to(x),  # its dtype and device
+            starts=starts[:-1],
+            sizes=sizes,
+            firsts=firsts,
+        )
 
 
 class _Drawn:

@@ -77,6 +77,7 @@ def _disagreement(parts: Sequence[Parts], x: Tensor, y: Tensor) -> str | None:
             share=x.new_full((n_models * n_rows, 1), 1 / n_rows),
             starts=[0],
             sizes=[n_rows],
+            firsts=[row * n_rows for row in range(n_models)],
         )
     )
     for row, module in enumerate(modules):
