@@ -21,7 +21,7 @@ def compose_all(*jobs):
 
 def plan(*jobs, **limits):
     configs = compose_all(*jobs)
-    return plan_groups(configs, [{}] * len(configs), **{**LIMITS, **limits})
+    return plan_groups(configs, environments=[{}] * len(configs), **{**LIMITS, **limits})
 
 
 def members(groups):
@@ -69,7 +69,7 @@ def test_an_optimizer_without_stacked_form_is_told_as_the_reason():
     configs = compose_all([], [])
     for config in configs:
         config.optimizer = {"_target_": "torch.optim.RMSprop", "lr": 0.1}
-    groups = plan_groups(configs, [{}, {}], **LIMITS)
+    groups = plan_groups(configs, environments=[{}, {}], **LIMITS)
     assert [group.members for group in groups] == [[0], [1]]
     assert all("torch.optim.RMSprop has no stacked form" in group.reason for group in groups)
 
@@ -78,7 +78,7 @@ def test_a_foreign_module_is_not_stacked_across_batch_sizes():
     configs = compose_all([], ["loop.batch_size=20"], [])
     for config in configs:
         config.model = {"_target_": "torch.nn.Linear", "in_features": 100, "out_features": 100}
-    assert members(plan_groups(configs, [{}] * 3, **LIMITS)) == [[0, 2], [1]]
+    assert members(plan_groups(configs, environments=[{}] * 3, **LIMITS)) == [[0, 2], [1]]
 
 
 def test_a_stack_has_no_more_trials_than_it_may():
@@ -169,8 +169,8 @@ def test_every_trial_is_in_exactly_one_group_and_no_plan_costs_more_than_none(se
         config.model.hidden_units = int(rng.integers(3, 257))
         config.loop.batch_size = int(rng.integers(5, 201))
         configs.append(config)
-    groups = plan_groups(configs, [{}] * 12, **LIMITS)
-    alone = plan_groups(configs, [{}] * 12, max_trials=1, max_bytes=8_000_000)
+    groups = plan_groups(configs, environments=[{}] * 12, **LIMITS)
+    alone = plan_groups(configs, environments=[{}] * 12, max_trials=1, max_bytes=8_000_000)
     assert sorted(member for group in groups for member in group.members) == list(range(12))
     assert sum(g.cost_s for g in groups) <= sum(g.cost_s for g in alone) * (1 + 1e-9)
 
@@ -180,11 +180,17 @@ def test_modules_with_unlike_parts_do_not_share_a_stack():
     for config, name in zip(configs, ("ReLU", "Tanh"), strict=True):
         parts = [{"_target_": f"torch.nn.{name}"}]
         config.model = {"_target_": "torch.nn.Sequential", "_args_": parts}
-    assert members(plan_groups(configs, [{}, {}], **LIMITS)) == [[0], [1]]
+    assert members(plan_groups(configs, environments=[{}, {}], **LIMITS)) == [[0], [1]]
 
 
 def test_an_interpolation_counts_by_its_value():
     configs = compose_all(["loss=cross_entropy"], ["loss=cross_entropy", "optimizer.beta1=0.5"])
     for config in configs:
         config.loss.label_smoothing = "${optimizer.beta1}"
-    assert members(plan_groups(configs, [{}, {}], **LIMITS)) == [[0], [1]]
+    assert members(plan_groups(configs, environments=[{}, {}], **LIMITS)) == [[0], [1]]
+
+
+def test_trials_with_other_environment_variables_do_not_share_a_stack():
+    environments = [{"A": "1"}, {"A": "2"}, {"A": "1"}]
+    groups = plan_groups(compose_all([], [], []), environments=environments, **LIMITS)
+    assert members(groups) == [[0, 2], [1]]

@@ -37,8 +37,8 @@ class Group:
 
 def plan_groups(
     configs: Sequence[DictConfig],
-    choices: Sequence[Mapping[str, str | None]],
     *,
+    environments: Sequence[Mapping[str, str]],
     max_trials: int,
     max_bytes: int,
 ) -> list[Group]:
@@ -46,7 +46,7 @@ def plan_groups(
 
     Args:
         configs: their configurations, as composed.
-        choices: the chosen option of each config group, for each trial; their names do not count.
+        environments: the variables that are set while each trial trains.
         max_trials: K at most, >= 1.
         max_bytes: memory that a stack's step touches at most [bytes]; see `Work`.
 
@@ -55,11 +55,12 @@ def plan_groups(
     """
     groups: list[Group] = []
     programs: dict[str, dict[int, Work]] = {}
-    for position, config in enumerate(configs):
+    for position, (config, environment) in enumerate(zip(configs, environments, strict=True)):
         values = read_config(config)
         work, reason = describe_work(values), find_reason(values)
         if reason is None:
-            programs.setdefault(name_program(values), {})[position] = work
+            program = f"{name_program(values)} {sorted(environment.items())}"
+            programs.setdefault(program, {})[position] = work
         else:
             groups.append(Group(members=[position], cost_s=cost_alone(work), reason=reason))
     for trials in programs.values():

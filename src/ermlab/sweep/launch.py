@@ -4,7 +4,6 @@ Each job gets what Hydra's basic launcher gives it: its folder, its `.hydra` fil
 callbacks and a JobReturn. Only the training is shared.
 """
 
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -115,15 +114,12 @@ class StackedLaunches:
         return list(returns)
 
     def _plan(self, jobs: Sequence[Job]) -> list[Group]:
-        """Plan the groups; jobs with other environment variables run another program."""
-        choices = [
-            {**job.choices, "environment": json.dumps(job.environment, sort_keys=True)}
-            for job in jobs
-        ]
+        """Plan the groups, at least one for each process."""
+        share = -(-len(jobs) // self._n_processes)
         return plan_groups(
             [job.task_config() for job in jobs],
-            choices,
-            max_trials=self._options.max_trials,
+            environments=[job.environment for job in jobs],
+            max_trials=min(self._options.max_trials, share),
             max_bytes=self._options.max_bytes,
         )
 
