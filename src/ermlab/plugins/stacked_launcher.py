@@ -16,7 +16,9 @@ class StackConf:
     """Bounds of one stack."""
 
     max_trials: int = 16  # K, trials of a stack at most [1], >= 1
-    max_bytes: int = 8_000_000  # of its parameters, gradients and states [bytes]: the cache
+    max_bytes: int = (
+        8_000_000  # that a step touches, rows and optimizer included [bytes]: the cache
+    )
 
 
 @dataclass

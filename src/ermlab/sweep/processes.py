@@ -170,7 +170,7 @@ def _start_ray(n_jobs: int) -> None:
             where="hydra.launcher.backend",
             fix="install it with: pip install 'ermlab[ray]'; or use hydra.launcher.backend=loky",
         ) from error
-    register_ray()
+    register_ray()  # type: ignore[no-untyped-call]  # untyped in ray
     # Ray's pool warns that it ignores an option of joblib's, each time.
     logging.getLogger("ray.util.multiprocessing.pool").setLevel(logging.ERROR)
     if ray.is_initialized():
