@@ -14,7 +14,10 @@ from ermlab.loop.loop import Check
 def check(step, loss=0.5):
     values = {"train_loss": torch.tensor([1.0]), "valid_loss": torch.tensor([loss])}
     due = torch.tensor([True])
-    return Check(step=step, due=due, epoch=torch.ones(1), values=values, wall_s=0.0)
+    return Check(
+        step=step, due=due, epoch=torch.ones(1), values=values, wall_s=0.0,
+        active=due, diverged=~due,
+    )  # fmt: skip
 
 
 class Stream(io.StringIO):

@@ -207,3 +207,18 @@ def test_training_ends_when_the_last_trial_leaves_between_checks():
     outcomes, _, _ = run(learner, plans)
     assert [outcome.steps for outcome in outcomes] == [2, 6]
     assert learner.step == 5
+
+
+def test_a_check_says_which_trials_train_on_and_which_diverged():
+    learner = ScriptedLearner([[1.0, 1.0, 1.0], [1.0, INF, INF], [1.0, 1.0, 1.0]])
+    _, checks, _ = run(learner, [plan(steps=3), plan(steps=3), plan(steps=2)])
+    assert [check.active.tolist() for check in checks] == [
+        [True, True, True],
+        [True, False, False],
+        [False, False, False],
+    ]
+    assert [check.diverged.tolist() for check in checks] == [
+        [False, False, False],
+        [False, True, False],
+        [False, False, False],
+    ]

@@ -17,7 +17,11 @@ def check(*losses):
     due = torch.tensor([loss is not None for loss in losses])
     values = torch.tensor([float("nan") if loss is None else loss for loss in losses])
     measured = {"train_loss": values, "valid_loss": values}
-    return Check(step=3, due=due, epoch=values, values=measured, wall_s=0.1)
+    diverged = values.isinf()
+    return Check(
+        step=3, due=due, epoch=values, values=measured, wall_s=0.1,
+        active=~diverged, diverged=diverged,
+    )  # fmt: skip
 
 
 def test_a_line_counts_finished_alive_diverged_and_failed_trials_and_names_the_best():
@@ -25,6 +29,7 @@ def test_a_line_counts_finished_alive_diverged_and_failed_trials_and_names_the_b
     with shown.launch(6):
         shown.begin(6)
         shown.see(check(0.5, None, float("inf")))
+        assert shown.describe().startswith("5 alive, 1 diverged, best valid_loss 0.5")
         shown.end(
             [
                 Ended(value=0.75, status="completed"),

@@ -292,6 +292,14 @@ def test_a_module_that_a_stack_would_change_is_refused_with_the_reason(layers, r
         stack_trials(parts)
 
 
+def test_control_flow_that_depends_on_the_data_is_refused_with_the_reason(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent)  # my_parts.py
+    sizes = {"n_inputs": 100, "n_outputs": 100, "width": 4}
+    parts = [build_foreign({"_target_": "my_parts.Branching", **sizes}, s).parts for s in (0, 1)]
+    with pytest.raises(StackError, match="cannot vectorize it"):
+        stack_trials(parts)
+
+
 def test_a_stack_is_refused_when_any_of_its_modules_computes_otherwise():
     names = ["ReLU", "ReLU", "Tanh"]
     models = [sequential({"_target_": f"torch.nn.{name}"}, LINEAR) for name in names]

@@ -6,7 +6,7 @@ It works on values of shape (K,) and drives a learner (`learner.py`) along one p
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -29,6 +29,8 @@ class Check:
         values: "train_loss" (mean over the batches since the last check, each before its update),
             "valid_loss" and "valid_<metric>" where the plan validates, (K,) [loss].
         wall_s: seconds since training began.
+        active: which trials train on, (K,) bool.
+        diverged: which trials this check ended as diverged, (K,) bool.
     """
 
     step: int
@@ -36,6 +38,8 @@ class Check:
     epoch: Tensor
     values: Mapping[str, Tensor]
     wall_s: float
+    active: Tensor
+    diverged: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +141,7 @@ class _Progress:
         self._end(ends, "completed")
         self._end(stopped & self.active, "stopped_early")
         self._end(diverged, "diverged")
-        return check
+        return None if check is None else replace(check, active=self.active, diverged=diverged)
 
     def prune(self, leaving: Tensor) -> None:
         """Take trials out of training, (K,) bool."""
@@ -162,6 +166,8 @@ class _Progress:
             epoch=self.epochs(),
             values={name: torch.where(due, value, NAN) for name, value in values.items()},
             wall_s=time.perf_counter() - began,
+            active=self.active,
+            diverged=torch.zeros_like(due),
         )
 
     def _take_in(self, check: Check) -> Tensor:

@@ -29,7 +29,8 @@ class SweepProgress:
     def __init__(self, objective: str) -> None:
         self._objective = objective
         self._sign = -1.0 if objective.endswith("accuracy") else 1.0
-        self._total = self._finished = self._alive = self._diverged = self._failed = 0
+        self._total = self._finished = self._begun = self._diverged = self._failed = 0
+        self._left = self._diverging = 0  # of the stack that trains in this process
         self._best = math.inf
         self._train_s = self._since = 0.0
         self._shown = 0.0
@@ -59,7 +60,7 @@ class SweepProgress:
 
     def begin(self, n_trials: int) -> None:
         """Count trials that start."""
-        self._alive += n_trials
+        self._begun += n_trials
         self._show()
 
     def see(self, check: Check) -> None:
@@ -68,11 +69,14 @@ class SweepProgress:
         if measured is not None:
             for value in measured[check.due].tolist():
                 self._take(value)
+        self._left = int((~check.active).sum())
+        self._diverging += int(check.diverged.sum())
         self._show()
 
     def end(self, jobs: Sequence[Ended]) -> None:
         """Count trials that ended."""
-        self._alive = max(0, self._alive - len(jobs))
+        self._begun = max(0, self._begun - len(jobs))
+        self._left = self._diverging = 0
         for job in jobs:
             self._finished += 1
             self._diverged += job.status == "diverged"
@@ -84,8 +88,9 @@ class SweepProgress:
     def describe(self) -> str:
         """Say in one line how far the sweep is."""
         seconds = self._train_s + time.monotonic() - self._since
-        parts = [f"{self._alive} alive"]
-        parts += [f"{self._diverged} diverged"] if self._diverged else []
+        parts = [f"{max(0, self._begun - self._left)} alive"]
+        diverged = self._diverged + self._diverging
+        parts += [f"{diverged} diverged"] if diverged else []
         parts += [f"{self._failed} failed"] if self._failed else []
         if math.isfinite(self._best):
             parts.append(f"best {self._objective} {self._sign * self._best:.4g}")
@@ -100,7 +105,7 @@ class SweepProgress:
     def _show(self) -> None:
         now = time.monotonic()
         if self._bar is not None:
-            if now - self._shown >= BAR_EVERY_S or not self._alive:
+            if now - self._shown >= BAR_EVERY_S or not self._begun:
                 self._shown = now
                 self._bar.update(
                     self._bar.task_ids[0],
