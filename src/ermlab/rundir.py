@@ -30,6 +30,8 @@ CURVE = "learning_curve.png"
 CONFIG = Path(".hydra") / "config.yaml"
 HYDRA_CONFIG = Path(".hydra") / "hydra.yaml"
 OVERRIDES = Path(".hydra") / "overrides.yaml"
+STUDY = "study.jsonl"
+MULTIRUN = "multirun.yaml"
 RESULTS_CSV = "results.csv"
 RESULTS_PARQUET = "results.parquet"
 

@@ -57,7 +57,10 @@ TABLE = {
     ),
     # loop: the sweep's bar is told of each check of a stack. yaml: Hydra's files, in Hydra's way.
     "sweep": row(
-        LAYER_0 | {"config", "trial", "loop"}, "optuna hydra omegaconf rich joblib yaml", lazy="ray"
+        LAYER_0 | {"config", "trial", "loop"},
+        # hydra_plugins: the study sweeper reads overrides as the one of hydra-optuna-sweeper.
+        "optuna hydra hydra_plugins omegaconf rich joblib yaml",
+        lazy="ray",
     ),
     "results": row(
         LAYER_0,

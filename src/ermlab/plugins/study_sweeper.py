@@ -1,0 +1,54 @@
+"""Hydra sweeper that goes on after a stop and counts honestly: `hydra/sweeper=study`."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from hydra_plugins.hydra_optuna_sweeper.config import OptunaSweeperConf
+from omegaconf import DictConfig
+
+
+@dataclass
+class StudySweeperConf(OptunaSweeperConf):
+    """Options of the sweeper: those of hydra-optuna-sweeper, and ours."""
+
+    _target_: str = "ermlab.plugins.study_sweeper.StudySweeper"
+    max_failure_rate: float = 0.5  # share of n_trials that may fail [1], in [0, 1]
+    replicates: int = 1  # runs of each trial, with seeds in a row [1], >= 1
+    timeout: float | None = None  # after which no trial is asked for [s], > 0; null: never
+    retries: int = 1  # of a run whose failure may have been passing [1], >= 0
+    sweep_test: str = "winner"  # which trials read the test split: winner | all | none
+    go_on_changed: bool = False  # whether to go on though the question has changed
+
+
+ConfigStore.instance().store(
+    group="hydra/sweeper", name="study", node=StudySweeperConf, provider="ermlab"
+)
+
+
+class StudySweeper(Sweeper):
+    """Asks a study for trials and tells it how they ended."""
+
+    def __init__(self, **options: Any) -> None:
+        self._options = options
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Take what Hydra hands over before the sweep."""
+        self._context, self._task, self._config = hydra_context, task_function, config
+        self._launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> None:
+        """Carry out the sweep."""
+        from ermlab.sweep.study_start import Hydra, sweep_study  # optuna and torch
+
+        hydra = Hydra(
+            context=self._context, task=self._task, config=self._config, launcher=self._launcher
+        )
+        sweep_study(hydra, self._options, arguments)

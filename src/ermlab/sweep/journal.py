@@ -1,0 +1,205 @@
+"""The memory of a sweep on disk: one line for each suggestion and each result, in `study.jsonl`.
+
+A study in memory with this journal costs well under a millisecond per trial, where Optuna's journal
+file costs 20 to 34 and SQLite 98 to 207. To go on, the lines are played to a new sampler (see
+`study.py`), which restores its state as well: nothing is unpickled. What a killed process had not
+finished writing is the last line, and is dropped.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from ermlab import rundir
+from ermlab.errors import RunDirError
+
+FORMAT = 1  # raised when a line's layout changes
+LARGEST_BYTES = 256 * 2**20  # a hundred thousand trials and more
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What a sweep asks; equal when it goes on.
+
+    Args:
+        space: the distribution of each key that is searched, as Optuna's JSON.
+        fixed: overrides that all trials have.
+        directions: "minimize" or "maximize", for each objective.
+        replicates: runs of each trial.
+    """
+
+    space: Mapping[str, str]
+    fixed: Sequence[str]
+    directions: Sequence[str]
+    replicates: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A suggestion: the number of the trial and the value of each key."""
+
+    trial: int
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """How a trial ended: Optuna's name of the state, and the values of its objectives if any."""
+
+    trial: int
+    state: str
+    values: Sequence[float] | None
+
+
+Event = Asked | Told
+
+
+class Journal:
+    """Appends events, each whole on disk before the next.
+
+    Args:
+        path: the file; its folder exists.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: TextIO | None = None
+
+    def begin(self, question: Question, versions: Mapping[str, Any]) -> None:
+        """Write what the sweep asks into a new file."""
+        self._append({"format": FORMAT, "question": asdict(question), "versions": dict(versions)})
+
+    def asked(self, event: Asked) -> None:
+        """Write down a suggestion."""
+        self._append({"ask": event.trial, "params": dict(event.params)})
+
+    def told(self, event: Told) -> None:
+        """Write down how a trial ended."""
+        self._append({"tell": event.trial, "state": event.state, "values": event.values})
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _append(self, line: Mapping[str, Any]) -> None:
+        with rundir.storage_errors(self._path):
+            if self._file is None:
+                _drop_torn_line(self._path)
+                self._file = self._path.open("a", encoding="utf-8")
+            self._file.write(json.dumps(line, default=str) + "\n")
+            self._file.flush()
+
+
+def read_journal(path: Path) -> tuple[Question, dict[str, Any], list[Event]]:
+    """Read what a sweep has asked and what came of it.
+
+    Returns:
+        What it asks, the versions of the packages that began it, and its events in order.
+
+    Raises:
+        RunDirError: the file cannot be read, or is not one that a sweep wrote.
+    """
+    try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise _damaged(path, f"it has more than {LARGEST_BYTES} bytes")
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _damaged(path, str(error)) from error
+    lines = text.split("\n")[:-1]  # what follows the last line end was torn
+    if not lines:
+        raise _damaged(path, "it is empty")
+    head = _read_line(path, 1, lines[0])
+    if head.get("format") != FORMAT:
+        raise RunDirError(
+            f"the study has format {head.get('format')}, this ermlab reads {FORMAT}",
+            where=str(path),
+            fix="go on with the version of ermlab that began the sweep",
+        )
+    try:
+        question = _question(path, head["question"])
+        versions = dict(head["versions"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, f"line 1 does not say what is asked ({error!r})") from error
+    return question, versions, list(_read_events(path, lines[1:]))
+
+
+def _question(path: Path, read: Any) -> Question:
+    question = Question(
+        space={str(key): str(value) for key, value in dict(read["space"]).items()},
+        fixed=[str(each) for each in list(read["fixed"])],
+        directions=[str(each) for each in list(read["directions"])],
+        replicates=int(read["replicates"]),
+    )
+    if question.replicates < 1:
+        raise _damaged(path, f"line 1 asks for {question.replicates} replicates")
+    return question
+
+
+def _read_events(path: Path, lines: Sequence[str]) -> Iterator[Event]:
+    n_asked = 0
+    open_trials: set[int] = set()
+    for number, line in enumerate(lines, 2):
+        read = _read_line(path, number, line)
+        try:
+            event = _event(path, number, read)
+        except (KeyError, TypeError, ValueError) as error:
+            raise _damaged(path, f"line {number} is no event ({error!r})") from error
+        if isinstance(event, Asked):
+            if event.trial != n_asked:
+                raise _damaged(path, f"line {number} asks trial {event.trial}, not {n_asked}")
+            n_asked += 1
+            open_trials.add(event.trial)
+        elif event.trial not in open_trials:
+            raise _damaged(path, f"line {number} ends trial {event.trial}, which is not open")
+        else:
+            open_trials.remove(event.trial)
+        yield event
+
+
+def _event(path: Path, number: int, read: Mapping[str, Any]) -> Event:
+    trial = read["ask"] if "ask" in read else read["tell"]
+    if isinstance(trial, bool) or not isinstance(trial, int):
+        raise _damaged(path, f"line {number} has {trial!r} for the number of a trial")
+    if "ask" in read:
+        return Asked(trial=trial, params=dict(read["params"]))
+    state, values = read["state"], read["values"]
+    if state not in ("COMPLETE", "PRUNED", "FAIL"):
+        raise _damaged(path, f"line {number} has {state!r} for the state of a trial")
+    told = None if values is None else [float(value) for value in list(values)]
+    return Told(trial=trial, state=state, values=told)
+
+
+def _read_line(path: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        read = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, f"line {number} is not JSON ({error})") from error
+    if not isinstance(read, dict):
+        raise _damaged(path, f"line {number} is not a mapping")
+    return read
+
+
+def _drop_torn_line(path: Path) -> None:
+    """Cut off what a killed process had begun to write."""
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            file.truncate(whole)
+            os.fsync(file.fileno())
+
+
+def _damaged(path: Path, reason: str) -> RunDirError:
+    return RunDirError(
+        f"cannot read the study: {reason}",
+        where=str(path),
+        fix="restore the file from a copy, or begin the sweep in another folder "
+        "(hydra.sweep.dir=...); the runs beside it stay readable by ermlab results",
+    )

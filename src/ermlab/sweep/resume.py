@@ -1,0 +1,92 @@
+"""Finds the command that began a sweep, so that it can be given again in the same folder."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ermlab import rundir
+from ermlab.errors import RunDirError
+
+LARGEST_BYTES = 4 * 2**20  # a hundred times a usual one: more is some other file
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """How a sweep was started.
+
+    Args:
+        words: what Hydra's command line gets, with the folder of the sweep.
+        folder: the one it was started in.
+    """
+
+    words: list[str]
+    folder: Path
+
+
+def find_command(sweep_dir: Path) -> Command:
+    """Read how a sweep of the sweeper `study` was started.
+
+    Args:
+        sweep_dir: its folder.
+
+    Raises:
+        RunDirError: there is no such sweep, or its file is damaged.
+    """
+    if not (sweep_dir / rundir.STUDY).is_file():
+        raise RunDirError(
+            "there is no sweep that can be gone on with",
+            where=str(sweep_dir),
+            fix=f"name the folder of a sweep with {rundir.STUDY}: one of hydra/sweeper=study",
+        )
+    path = sweep_dir / rundir.MULTIRUN
+    try:
+        hydra = _read(path)
+        task, own = (_words(path, hydra["overrides"][name]) for name in ("task", "hydra"))
+        folder = Path(str(hydra["runtime"]["cwd"]))
+        sources = [dict(source) for source in hydra["runtime"]["config_sources"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, f"it lacks a part ({error!r})") from error
+    own = [each for each in own if not each.startswith(("hydra.mode=", "hydra.sweep.dir="))]
+    words = ["--multirun"]
+    for source in sources:
+        if source.get("provider") == "command-line":
+            words += ["--config-dir", str(source.get("path"))]
+    return Command(
+        words=[*words, *task, *own, f"hydra.sweep.dir={_quote(sweep_dir.resolve())}"],
+        folder=folder,
+    )
+
+
+def _read(path: Path) -> Any:
+    try:
+        if path.stat().st_size > LARGEST_BYTES:
+            raise _damaged(path, f"it has more than {LARGEST_BYTES} bytes")
+        text = path.read_text(encoding="utf-8")
+        rundir.check_yaml(text)
+        return OmegaConf.to_container(OmegaConf.load(io.StringIO(text)))["hydra"]  # type: ignore[index,call-overload]  # a KeyError is told
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, OmegaConfBaseException) as error:
+        raise _damaged(path, " ".join(str(error).split())) from error
+
+
+def _words(path: Path, read: Any) -> list[str]:
+    if not isinstance(read, list) or not all(isinstance(word, str) for word in read):
+        raise _damaged(path, "the overrides are not a list of texts")
+    return read
+
+
+def _quote(path: Path) -> str:
+    """Write a path so that Hydra's grammar reads it as one text."""
+    return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _damaged(path: Path, reason: str) -> RunDirError:
+    return RunDirError(
+        f"cannot read how the sweep was started: {reason}",
+        where=str(path),
+        fix="type the command that began the sweep again, with hydra.sweep.dir= its folder",
+    )

@@ -1,0 +1,63 @@
+"""Reads the test split for a trained trial, after the sweep that chose it is over."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from ermlab import rundir
+from ermlab.errors import RunDirError
+from ermlab.loop.single import SingleLearner
+from ermlab.trial.build import build_trial
+
+
+def evaluate_best(config: DictConfig, run_dir: Path, *, allow: Sequence[str]) -> dict[str, Any]:
+    """Measure the best model of a run on the test split, once, and add it to its summary.
+
+    A run whose summary has a test loss is left as it is.
+
+    Args:
+        config: of the run, as recorded.
+        run_dir: its folder, with `summary.json` and `best.safetensors`.
+        allow: patterns of the targets that may be called.
+
+    Returns:
+        The columns of the summary, `test_reads` among them: how often the split was read.
+
+    Raises:
+        RunDirError: the run is not finished, or its weights are not those of its model.
+    """
+    summary = rundir.read_summary(run_dir)
+    if summary is None:
+        raise RunDirError(
+            "the run is not finished, so there is no best model to test",
+            where=str(run_dir),
+            fix="finish the sweep first",
+        )
+    if summary.get("test_loss") is not None:
+        return summary
+    torch.set_num_threads(config.threads)
+    trial = build_trial(config, allow=allow)
+    if not trial.parts.data.test.n_rows:
+        return summary
+    path = run_dir / rundir.BEST
+    try:
+        trial.parts.module.load_state_dict(load_file(path))
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise RunDirError(
+            f"cannot read the best model: {str(error).splitlines()[0]}",
+            where=str(path),
+            fix="train the trial again",
+        ) from error
+    measures = SingleLearner(trial.parts).evaluate("test", torch.ones(1, dtype=torch.bool))
+    losses = {f"test_{name}": float(value) for name, value in measures.items()}
+    train_loss = summary.get("train_loss")
+    gap = losses["test_loss"] - float(train_loss) if train_loss is not None else math.nan
+    summary = {**summary, **losses, "generalization_gap": gap, "test_reads": 1}
+    rundir.write_summary(run_dir, summary)
+    return summary

@@ -1,0 +1,133 @@
+"""A study that goes on is the study that was never stopped."""
+
+import random
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from ermlab.errors import RunDirError
+from ermlab.sweep.journal import Question
+from ermlab.sweep.study import Study, describe_space
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+SPACE = {
+    "h": IntDistribution(3, 200, log=True),
+    "lr": FloatDistribution(1e-4, 1.0, log=True),
+    "kind": CategoricalDistribution(["a", "b"]),
+}
+SAMPLERS = {
+    "tpe": lambda: optuna.samplers.TPESampler(seed=3, n_startup_trials=5),
+    "random": lambda: optuna.samplers.RandomSampler(seed=3),
+    "qmc": lambda: optuna.samplers.QMCSampler(seed=3),
+    "nsga": lambda: optuna.samplers.NSGAIISampler(seed=3, population_size=4),
+}
+
+
+def question(space=SPACE, **changes):
+    asked = {"fixed": ["x=1"], "directions": ["minimize"], "replicates": 1, **changes}
+    return Question(space=describe_space(space), **asked)
+
+
+def open_study(path, make_sampler, *, go_on_changed=False, **changes):
+    return Study(
+        path,
+        make_sampler=make_sampler,
+        space=SPACE,
+        question=question(**changes),
+        extend=None,
+        go_on_changed=go_on_changed,
+    )
+
+
+def loss(params):
+    return None if params["h"] > 150 else params["lr"] + (params["kind"] == "a")
+
+
+def carry_out(path, make_sampler, n_trials, *, stops=(), batch=3):
+    """Ask and tell in batches, and stop after some numbers of asks and tells."""
+    left, asked = list(stops), {}
+    study, n_events = open_study(path, make_sampler), 0
+
+    def event():
+        nonlocal study, n_events
+        n_events += 1
+        if n_events in left:
+            study.close()
+            study = open_study(path, make_sampler)
+            return True
+        return False
+
+    while True:
+        pending = sorted(study.open_trials.items())
+        target = -(-study.n_asked // batch) * batch if pending else study.n_asked + batch
+        while study.n_asked < min(target, n_trials):
+            pending.append(study.ask())
+            if event():
+                break
+        else:
+            if not pending:
+                study.close()
+                return asked, study
+            for number, params in pending:
+                assert asked.setdefault(number, params) == params
+                study.tell(number, None if (value := loss(params)) is None else [value])
+                if event():
+                    break
+
+
+@pytest.mark.filterwarnings("ignore:.*is experimental")  # Optuna says so of QMC for years
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_stopped_sweep_asks_the_trials_of_the_undisturbed_one(name, tmp_path):
+    straight, _ = carry_out(tmp_path / "straight", SAMPLERS[name], 18)
+    rng = random.Random(name)
+    for turn in range(3):
+        stops = sorted(rng.sample(range(1, 36), 4))
+        stopped, study = carry_out(tmp_path / f"{turn}", SAMPLERS[name], 18, stops=stops)
+        assert stopped == straight
+        assert study.n_asked == 18
+
+
+def test_a_sampler_without_a_seed_goes_on_from_the_recorded_trials(tmp_path):
+    make = optuna.samplers.TPESampler
+    study = open_study(tmp_path / "s", make)
+    asked = [study.ask() for _ in range(4)]
+    study.tell(0, [1.0])
+    study.close()
+    again = open_study(tmp_path / "s", make)
+    assert again.n_asked == 4
+    assert sorted(again.open_trials.items()) == asked[1:]
+    assert again.best()[0].params == asked[0][1]
+    assert again.ask()[0] == 4
+    again.close()
+
+
+def test_a_failed_trial_is_no_best_one_and_the_sampler_has_it(tmp_path):
+    study = open_study(tmp_path / "s", SAMPLERS["tpe"])
+    study.ask()
+    study.tell(0, None)
+    assert study.best() == []
+    assert study.n_failed == 1
+    study.close()
+    assert open_study(tmp_path / "s", SAMPLERS["tpe"]).n_failed == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"fixed": ["x=2"]}, "fixed was"),
+        ({"replicates": 3}, "replicates was 1, is 3"),
+        ({"directions": ["maximize"]}, "directions was"),
+        ({"space": {"h": IntDistribution(1, 2)}}, "space was"),
+    ],
+)
+def test_another_question_is_refused_with_what_changed(changes, told, tmp_path):
+    study = open_study(tmp_path / "s", SAMPLERS["random"])
+    study.ask()
+    study.close()
+    with pytest.raises(RunDirError, match=told):
+        open_study(tmp_path / "s", SAMPLERS["random"], **changes)
+    if "space" not in changes and "directions" not in changes:
+        gone_on = open_study(tmp_path / "s", SAMPLERS["random"], go_on_changed=True, **changes)
+        assert gone_on.n_asked == 1
