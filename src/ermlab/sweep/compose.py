@@ -9,20 +9,21 @@ This leans on private parts of Hydra and OmegaConf, which `pyproject.toml` holds
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, OverrideType
+from hydra.core.override_parser.types import Override, OverrideType, ValueType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, Node, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+
+from ermlab.sweep.nodes import copy_node, split_hydra
 
 MAX_TEMPLATES = 64  # about 0.5 MB each; a sweep over more sets of choices composes some again
 MAX_PARSED = 4096  # about 1 kB each; the overrides of a grid, not those of a long random search
@@ -35,7 +36,10 @@ _READ_LAST = ("aliases", "job", "launcher", "overrides", "runtime", "sweeper")
 # one with another resolver, or with an interpolation inside.
 _PLAIN_INTERPOLATION = re.compile(r"\$\{(?:(?!\.*\[?hydra)[\w.\[\]-]+|(?:now|oc\.env):[^${}]*)\}")
 
-NodeT = TypeVar("NodeT", bound=Node)
+# What a sampler suggests: a key, and a number without leading zeros.
+_NUMBER = re.compile(
+    r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)=(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:e[+-]?\d+)?)", re.ASCII
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -103,8 +107,36 @@ class JobComposer:
         fast = self._compose_fast(lines)
         return fast or (self._loader.load_sweep_config(self._master, lines), None)
 
+    def compose_task(
+        self, overrides: Sequence[str]
+    ) -> tuple[DictConfig, Template, list[str]] | None:
+        """Compose what a job's task gets, without the node `hydra`, which takes half as long.
+
+        Returns:
+            The configuration, its template, and the overrides that are not Hydra's own; None
+            unless the result is surely Hydra's.
+        """
+        prepared = self._prepare(list(overrides))
+        if prepared is None or prepared[0].reaches_hydra:
+            return None
+        template, values, all_overrides = prepared
+        config = copy_node(split_hydra(template.config)[0], None)
+        if not _set_values(config, values):
+            return None
+        OmegaConf.copy_cache(from_config=self._master, to_config=config)
+        return config, template, _task_lines(all_overrides)
+
     def _compose_fast(self, lines: list[str]) -> tuple[DictConfig, Template] | None:
         """Compose a job from a template, or return None unless the result is surely Hydra's."""
+        prepared = self._prepare(lines)
+        if prepared is None:
+            return None
+        template, values, overrides = prepared
+        config = copy_node(template.config, None)
+        return (config, template) if _finish(config, values, overrides, self._master) else None
+
+    def _prepare(self, lines: list[str]) -> tuple[Template, list[Override], list[Override]] | None:
+        """Find a job's template and the values to set in it; and all its overrides, as parsed."""
         if not isinstance(self._loader, ConfigLoaderImpl):
             return None
         try:
@@ -123,10 +155,11 @@ class JobComposer:
             return None
         if template.reaches_hydra and not all(_resolves_nothing(v, template) for v in values):
             return None
-        config = copy_node(template.config, None)
-        return (config, template) if _finish(config, values, overrides, self._master) else None
+        return template, values, overrides
 
     def _parse(self, line: str) -> Override:
+        if (simple := parse_number(line)) is not None:
+            return simple
         # A function may draw, as shuffle([1,2]) does: such a line is parsed anew for each job.
         return self._parser.parse_override(line) if "(" in line else self._parse_once(line)
 
@@ -159,6 +192,21 @@ class JobComposer:
                 hydra.overrides.task.pop()
         reaches_hydra = any(_reaches_hydra(config._get_node(k)) for k in config if k != "hydra")
         return Template(config=config, reaches_hydra=reaches_hydra)
+
+
+def parse_number(line: str) -> Override | None:
+    """Read `key=number` as Hydra's parser does, in less time; None for any other override."""
+    found = _NUMBER.fullmatch(line)
+    if found is None:
+        return None
+    whole = found[2].lstrip("-").isdecimal()
+    return Override(
+        type=OverrideType.CHANGE,
+        key_or_group=found[1],
+        value_type=ValueType.ELEMENT,
+        _value=int(found[2]) if whole else float(found[2]),
+        input_line=line,
+    )
 
 
 class SweepLoader(ConfigLoaderImpl):
@@ -252,38 +300,23 @@ def _finish(
     hydra = config.hydra
     # A value can be written through an interpolation. One that ends in Hydra's node fails here.
     OmegaConf.set_readonly(hydra, True)
-    try:
-        ConfigLoaderImpl._apply_overrides_to_config(values, config)
-    except _FAILURES:
+    if not _set_values(config, values):
         return False
     OmegaConf.set_readonly(hydra, False)  # as Hydra leaves it
-    task = hydra.overrides.task
-    for override in overrides:
-        if not override.is_hydra_override():
-            task.append(override.input_line)
+    for line in _task_lines(overrides):
+        hydra.overrides.task.append(line)
     hydra.runtime.cwd = str(Path.cwd())
     OmegaConf.copy_cache(from_config=master, to_config=config)
     return True
 
 
-def copy_node(node: NodeT, parent: Node | None) -> NodeT:
-    """Copy a node and all below it, without caches, several times faster than copy.deepcopy.
+def _set_values(config: DictConfig, values: list[Override]) -> bool:
+    try:
+        ConfigLoaderImpl._apply_overrides_to_config(values, config)
+    except _FAILURES:
+        return False
+    return True
 
-    Values that are not nodes are shared: those of a composed configuration cannot change.
-    """
-    twin = object.__new__(type(node))
-    state: dict[str, Any] = twin.__dict__
-    state.update(node.__dict__, _parent=parent, _flags_cache=None)
-    old = state["_metadata"]
-    metadata = state["_metadata"] = object.__new__(type(old))
-    metadata.__dict__.update(old.__dict__)
-    metadata.flags = dict(old.flags or {})
-    metadata.resolver_cache = defaultdict(dict)
-    content = state.get("_content")
-    if isinstance(content, dict):
-        state["_content"] = {key: copy_node(child, twin) for key, child in content.items()}
-    elif isinstance(content, list):
-        state["_content"] = [copy_node(child, twin) for child in content]
-    elif isinstance(content, Node):  # of a union
-        state["_content"] = copy_node(content, twin)
-    return twin
+
+def _task_lines(overrides: list[Override]) -> list[str]:
+    return [str(each.input_line) for each in overrides if not each.is_hydra_override()]

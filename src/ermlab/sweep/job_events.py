@@ -8,19 +8,19 @@ from hydra.experimental.callback import Callback
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
 
-from ermlab.sweep.jobs import Job
+from ermlab.sweep.jobs import Job, JobOpener
 
 
-def call_start(context: HydraContext, job: Job, task: TaskFunction) -> None:
+def call_start(context: HydraContext, opener: JobOpener, job: Job, task: TaskFunction) -> None:
     """Tell the sweep's callbacks that a job starts; its folder and files are there."""
     if _has_callback(context, "on_job_start"):
-        context.callbacks.on_job_start(config=_whole(job), task_function=task)
+        context.callbacks.on_job_start(config=_whole(opener, job), task_function=task)
 
 
-def call_end(context: HydraContext, job: Job, done: JobReturn) -> None:
+def call_end(context: HydraContext, opener: JobOpener, job: Job, done: JobReturn) -> None:
     """Tell the sweep's callbacks how a job ended."""
     if _has_callback(context, "on_job_end"):
-        context.callbacks.on_job_end(config=_whole(job), job_return=done)
+        context.callbacks.on_job_end(config=_whole(opener, job), job_return=done)
 
 
 def has_start_callback(context: HydraContext) -> bool:
@@ -35,8 +35,8 @@ def _has_callback(context: HydraContext, name: str) -> bool:
     )
 
 
-def _whole(job: Job) -> DictConfig:
+def _whole(opener: JobOpener, job: Job) -> DictConfig:
     config = job.task_config()
     with read_write(config), open_dict(config):
-        config["hydra"] = job.hydra_config().hydra
+        config["hydra"] = opener.hydra_config(job).hydra
     return config

@@ -5,6 +5,7 @@ compares the files byte for byte with those of Hydra's basic launcher.
 """
 
 import re
+from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache
 from typing import Any
@@ -16,7 +17,7 @@ from omegaconf.basecontainer import BaseContainer
 
 from ermlab.sweep.compose import MAX_TEMPLATES, Template
 
-_OWN = (  # below `hydra`, what is of one job
+OWN = (  # below `hydra`, what is of one job
     ("job", "env_set"),
     ("job", "id"),
     ("job", "num"),
@@ -52,9 +53,14 @@ class JobFiles:
         }
 
     def _join(self, hydra: DictConfig, template: Template) -> str:
+        own = {path: hydra.hydra._get_node(path[0])._get_node(path[1]) for path in OWN}
+        return self.join(template, {path: _content(node) for path, node in own.items()})
+
+    def join(self, template: Template, own: Mapping[tuple[str, str], Any]) -> str:
+        """Make the text of `hydra.yaml` of what all jobs of a template share, and what is one's."""
         pieces = dict(self._find_pieces(template))
-        for path in _OWN:
-            pieces[path] = _piece(path, hydra.hydra._get_node(path[0])._get_node(path[1]))
+        for path, value in own.items():
+            pieces[path] = _piece(path, value)
         return "hydra:\n" + "".join(pieces.values())
 
 
@@ -65,19 +71,31 @@ def read_text(config: DictConfig, key: str) -> str:
         config: of a job, node `hydra` included.
         key: of the text, such as "hydra.sweep.subdir".
     """
-    raw = _raw(config, key)
+    raw = raw_text(config, key)
     if raw is not None:
-        parts = [_raw(config, name) for name in _NODE.findall(raw)]
-        if all(part is not None and "${" not in part for part in parts):
-            text = _NODE.sub(lambda found: str(_raw(config, found[1])), raw)
-            told = OmegaConf.get_cache(config)["now"]  # the clock stands still in a sweep
-            text = _NOW.sub(lambda found: str(told.get((found[1],), found[0])), text)
-            if "${" not in text:
-                return text
+        named = {name: raw_text(config, name) for name in _NODE.findall(raw)}
+        given = {k: v for k, v in named.items() if v is not None and "${" not in v}
+        # The clock stands still in a sweep.
+        text = fill_text(raw, given, OmegaConf.get_cache(config)["now"])
+        if text is not None:
+            return text
     return str(OmegaConf.select(config, key))
 
 
-def _raw(config: DictConfig, key: str) -> str | None:
+def fill_text(raw: str, given: Mapping[str, str], clock: Mapping[Any, Any]) -> str | None:
+    """Put what is given into a text of Hydra's node; None where more than that is needed.
+
+    Args:
+        raw: the text, such as "${hydra.job.num}".
+        given: by key.
+        clock: what the sweep has read from the clock, by the arguments of `now`.
+    """
+    text = _NODE.sub(lambda found: given.get(found[1], found[0]), raw)
+    text = _NOW.sub(lambda found: str(clock.get((found[1],), found[0])), text)
+    return None if "${" in text else text
+
+
+def raw_text(config: DictConfig, key: str) -> str | None:
     """What is written at a key, as text; None where that needs more than a walk."""
     node: Any = config
     for name in key.split("."):
@@ -90,35 +108,44 @@ def _make_pieces(template: Template) -> dict[tuple[str, ...], str]:
     """The lines of each entry of `hydra`, and those of each entry of what is of one job."""
     hydra = template.config._get_node("hydra")
     assert isinstance(hydra, DictConfig), "Hydra has composed it"
-    divided = {path[0] for path in _OWN}
+    divided = {path[0] for path in OWN}
     pieces: dict[tuple[str, ...], str] = {}
     for name in map(str, hydra):
         node: Any = hydra._get_node(name)
         if name in divided:
             pieces[(name,)] = f"  {name}:\n"
-            pieces |= {(name, str(k)): _piece((name, str(k)), node._get_node(k)) for k in node}
+            for key in map(str, node):
+                pieces[(name, key)] = _piece((name, key), _content(node._get_node(key)))
             # The output folder is the last entry where the template has none.
-            pieces |= {path: "" for path in _OWN if path[0] == name and path not in pieces}
+            pieces |= {path: "" for path in OWN if path[0] == name and path not in pieces}
         else:
-            pieces[(name,)] = _piece((name,), node)
+            pieces[(name,)] = _piece((name,), _content(node))
     return pieces
 
 
-def _piece(path: tuple[str, ...], node: Any) -> str:
-    """The lines of one entry of `hydra`, as they stand in the file of all of it."""
+def _content(node: Any) -> Any:
+    """What a node holds, as plain values."""
     value = node._value()
     if isinstance(node, BaseContainer):
-        value = BaseContainer._to_content(
+        return BaseContainer._to_content(
             node,
             resolve=False,
             throw_on_missing=False,
             enum_to_str=True,
             encode_missing_literals=True,
         )
-    elif isinstance(value, Enum):
-        value = value.name
+    return value.name if isinstance(value, Enum) else value
+
+
+def _piece(path: tuple[str, ...], value: Any) -> str:
+    """The lines of one entry of `hydra`, as they stand in the file of all of it."""
     for key in reversed(("hydra", *path)):
         value = {key: value}
+    return "".join(to_text(value).splitlines(keepends=True)[len(path) :])
+
+
+def to_text(value: Any) -> str:
+    """Write plain values as OmegaConf writes a configuration of them."""
     text: str = yaml.dump(
         value,
         default_flow_style=False,
@@ -126,4 +153,4 @@ def _piece(path: tuple[str, ...], node: Any) -> str:
         sort_keys=False,
         Dumper=get_omega_conf_dumper(),
     )
-    return "".join(text.splitlines(keepends=True)[len(path) :])
+    return text

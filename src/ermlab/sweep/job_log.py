@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -35,6 +35,15 @@ def find_job_log(config: DictConfig) -> JobLog | None:
     Args:
         config: of the job, node `hydra` included, with its output folder.
     """
+    found = find_handler(config)
+    if found is None:
+        return None
+    key, log = found
+    return replace(log, path=Path(read_text(config, key)).absolute())
+
+
+def find_handler(config: DictConfig) -> tuple[str, JobLog] | None:
+    """Read what is the same for all jobs of a template: the key of the path, and the rest."""
     logs = config.hydra.job_logging
     root = logs.get("root") or {}
     for name in root.get("handlers") or []:
@@ -42,12 +51,13 @@ def find_job_log(config: DictConfig) -> JobLog | None:
         if handler.get("class") != "logging.FileHandler":
             continue
         formatter = logs.get("formatters", {}).get(handler.get("formatter"), {})
-        return JobLog(
-            path=Path(read_text(config, f"hydra.job_logging.handlers.{name}.filename")).absolute(),
+        log = JobLog(
+            path=Path(),
             mode=str(handler.get("mode", "a")),
             style=formatter.get("format"),
             level=str(root.get("level") or "INFO"),
         )
+        return f"hydra.job_logging.handlers.{name}.filename", log
     return None
 
 

@@ -18,8 +18,10 @@ from omegaconf import DictConfig, ListConfig, Node, OmegaConf, open_dict, read_w
 
 from ermlab import rundir
 from ermlab.sweep.compose import find_composer
+from ermlab.sweep.fast_jobs import FastOpener
 from ermlab.sweep.job_files import JobFiles, read_text
 from ermlab.sweep.job_log import JobLog, find_job_log
+from ermlab.sweep.nodes import copy_node, split_hydra
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +37,8 @@ class Job:
         environment: variables that are set while it trains.
         log: the file that its log messages go to; None if they go to none.
         task: its configuration without the node `hydra`, pickled.
-        hydra: the node `hydra` alone, pickled.
+        hydra: the node `hydra` alone, pickled; None where it can be composed again.
+        lines: all its overrides, as they came.
     """
 
     number: int
@@ -46,16 +49,12 @@ class Job:
     environment: Mapping[str, str]
     log: JobLog | None
     task: bytes
-    hydra: bytes
+    hydra: bytes | None
+    lines: Sequence[str]
 
     def task_config(self) -> DictConfig:
         """What the task gets."""
         config: DictConfig = pickle.loads(self.task)  # noqa: S301  # this process pickled it
-        return config
-
-    def hydra_config(self) -> DictConfig:
-        """What `HydraConfig` holds while the job runs."""
-        config: DictConfig = pickle.loads(self.hydra)  # noqa: S301  # this process pickled it
         return config
 
     def write_files(self) -> None:
@@ -84,8 +83,8 @@ class Job:
 class StackedJobReturn(JobReturn):
     """Hydra's JobReturn, which unpacks the configurations of its job when they are asked for."""
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
+    def __init__(self, job: Job, opener: "JobOpener") -> None:
+        self._job, self._opener = job, opener
         super().__init__(
             overrides=list(job.overrides),
             working_dir=str(Path.cwd()),
@@ -104,7 +103,7 @@ class StackedJobReturn(JobReturn):
     @property
     def hydra_cfg(self) -> DictConfig:
         """The configuration of Hydra."""
-        return self._job.hydra_config()
+        return self._opener.hydra_config(self._job)
 
     @hydra_cfg.setter
     def hydra_cfg(self, value: DictConfig | None) -> None:
@@ -131,6 +130,7 @@ class JobOpener:
     def __init__(self, context: HydraContext, config: DictConfig) -> None:
         self._composer = find_composer(context.config_loader, config)
         self._files = JobFiles()
+        self._fast = FastOpener(self._composer, self._files, config)
 
     def compose(self, number: int, overrides: Sequence[str]) -> Composed:
         """Compose one job; nothing is written.
@@ -158,6 +158,9 @@ class JobOpener:
 
     def open(self, number: int, overrides: Sequence[str]) -> Job:
         """Compose one job and make it small (see `compose`)."""
+        fast = self._fast.open(number, overrides)
+        if fast is not None:
+            return Job(**vars(fast), hydra=None, lines=list(overrides))
         composed = self.compose(number, overrides)
         task, node = composed.config, composed.config.hydra
         with as_hydra_config(task):
@@ -177,7 +180,16 @@ class JobOpener:
             log=log,
             task=pickle.dumps(task),
             hydra=pickle.dumps(hydra),
+            lines=list(overrides),
         )
+
+    def hydra_config(self, job: Job) -> DictConfig:
+        """What `HydraConfig` holds while a job runs."""
+        if job.hydra is None:
+            composed = self.compose(job.number, job.lines)
+            return copy_node(split_hydra(composed.config)[1], None)
+        config: DictConfig = pickle.loads(job.hydra)  # noqa: S301  # this process pickled it
+        return config
 
 
 def write_files(run_dir: Path, files: Mapping[str, str]) -> None:
@@ -209,19 +221,6 @@ def task_overrides(node: DictConfig) -> list[str]:
     overrides = OmegaConf.to_container(node.overrides.task)
     assert isinstance(overrides, list), "Hydra's schema has a list there"
     return overrides
-
-
-def split_hydra(config: DictConfig) -> tuple[DictConfig, DictConfig]:
-    """View a job's configuration as what its task gets and what Hydra keeps, for reading alone."""
-    views = []
-    for is_hydra in (False, True):
-        view = object.__new__(DictConfig)
-        view.__dict__.update(config.__dict__)
-        content = config._content
-        assert isinstance(content, dict), "a composed configuration is a mapping"
-        view.__dict__["_content"] = {k: v for k, v in content.items() if (k == "hydra") == is_hydra}
-        views.append(view)
-    return views[0], views[1]
 
 
 def _settle_hydra(node: Any) -> None:

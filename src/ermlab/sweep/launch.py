@@ -98,8 +98,8 @@ class StackedLaunches:
         if has_start_callback(self._sweep.context):
             for job in jobs:
                 job.write_files()
-                call_start(self._sweep.context, job, self._sweep.task)
-        returns = [StackedJobReturn(job) for job in jobs]
+                call_start(self._sweep.context, self._opener, job, self._sweep.task)
+        returns = [StackedJobReturn(job, self._opener) for job in jobs]
         with self._progress.launch(self._count_trials(first + len(jobs))):
             for outcome in self._train(groups, jobs):
                 members = groups[outcome.group].members
@@ -107,7 +107,7 @@ class StackedLaunches:
                     failed = isinstance(ended.value, Exception)
                     returns[member].status = JobStatus.FAILED if failed else JobStatus.COMPLETED
                     returns[member].return_value = ended.value
-                    call_end(self._sweep.context, jobs[member], returns[member])
+                    call_end(self._sweep.context, self._opener, jobs[member], returns[member])
                 for record in outcome.done.records:
                     logging.getLogger(record.name).handle(record)
                 self._progress.end(outcome.done.jobs)

@@ -27,15 +27,14 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from ermlab import rundir
-from ermlab.sweep.compose import copy_node
 from ermlab.sweep.jobs import (
     Composed,
     JobOpener,
     as_hydra_config,
-    split_hydra,
     task_overrides,
     write_files,
 )
+from ermlab.sweep.nodes import copy_node, split_hydra
 
 log = logging.getLogger(__name__)
 
