@@ -135,6 +135,17 @@ def test_an_error_of_the_users_code_crosses_the_processes(user_dir):
     assert "no weights for 4" in (user_dir / "out" / "1" / "traceback.txt").read_text()
 
 
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_a_folder_that_cannot_be_made_ends_the_sweep_with_one_message(n_jobs, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "1").write_text("a file in the place of a folder")
+    done, _ = sweep(tmp_path, "out", "seed=0,1", f"hydra.launcher.n_jobs={n_jobs}")
+    assert done.returncode == 1
+    assert "RunDirError: cannot write: " in done.stderr
+    assert str(tmp_path / "out" / "1") in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+
+
 def test_ray_gives_the_numbers_of_one_process(user_dir):
     pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[ray]'")
     words = ["--config-dir=conf", "model=mine", "model.width=3,4", "seed=0,1"]

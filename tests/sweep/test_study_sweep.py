@@ -175,6 +175,8 @@ def test_no_trial_is_asked_for_after_the_timeout(tmp_path):
         ("hydra.sweeper.max_failure_rate=2", "max_failure_rate is 2"),
         ("hydra.sweeper.timeout=-1", "timeout is -1"),
         ("hydra.sweeper.sweep_test=maybe", "sweep_test is maybe"),
+        ("hydra.sweeper.storage=sqlite:///x.db", "storage is 'sqlite:///x.db'"),
+        ("hydra.sweeper.study_name=mine", "study_name is 'mine'"),
         ("hydra.sweeper.nonsense=1", "nonsense"),
         ("hydra.sweeper.custom_search_space=os.system", "which may not be called"),
     ],

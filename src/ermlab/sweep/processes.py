@@ -14,7 +14,7 @@ from typing import Any
 import joblib
 
 from ermlab import rundir
-from ermlab.errors import ConfigError, TrialError, describe_error
+from ermlab.errors import ConfigError, ErmlabError, TrialError, describe_error
 from ermlab.sweep.jobs import Job
 from ermlab.sweep.worker import Done, Ended
 from ermlab.trial.run import objective_value
@@ -100,6 +100,8 @@ class Processes:
                 for index, done in parallel(tagged):
                     ended.add(index)
                     yield Outcome(group=index, done=done)
+        except ErmlabError:
+            raise  # the disk, or a file in the place of a folder: no process is to blame
         except Exception as error:  # noqa: BLE001  # a job's own would be in what it returns
             log.warning("\ta process ended before its jobs did: %s", describe_error(error))
         return ended

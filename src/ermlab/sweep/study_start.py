@@ -194,6 +194,14 @@ def _check_options(options: Mapping[str, Any]) -> None:
         raise _out_of_range("max_failure_rate", options["max_failure_rate"], "<= 1")
     if options["timeout"] is not None and not options["timeout"] > 0:
         raise _out_of_range("timeout", options["timeout"], "> 0")
+    for name in ("storage", "study_name"):
+        if options[name] is not None:
+            raise ConfigError(
+                f"hydra.sweeper.{name} is {options[name]!r}, but the sweeper study keeps its memory "
+                f"in the folder of the sweep ({rundir.STUDY})",
+                where=f"hydra.sweeper.{name}",
+                fix="leave it out, or use hydra/sweeper=optuna with a storage of Optuna's",
+            )
     if options["sweep_test"] not in TEST_POLICIES:
         told = f"one of {', '.join(TEST_POLICIES)}"
         raise _out_of_range("sweep_test", options["sweep_test"], told)
