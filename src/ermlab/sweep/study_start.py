@@ -197,8 +197,8 @@ def _check_options(options: Mapping[str, Any]) -> None:
     for name in ("storage", "study_name"):
         if options[name] is not None:
             raise ConfigError(
-                f"hydra.sweeper.{name} is {options[name]!r}, but the sweeper study keeps its memory "
-                f"in the folder of the sweep ({rundir.STUDY})",
+                f"hydra.sweeper.{name} is {options[name]!r}, but the sweeper study keeps its "
+                f"memory in the folder of the sweep ({rundir.STUDY})",
                 where=f"hydra.sweeper.{name}",
                 fix="leave it out, or use hydra/sweeper=optuna with a storage of Optuna's",
             )
