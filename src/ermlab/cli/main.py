@@ -66,8 +66,9 @@ def guard(call: Callable[[], None]) -> None:
     try:
         with nullcontext() if wants_traceback else redirect_stderr(OwnWords(sys.stderr)):
             call()
-    except KeyboardInterrupt:
-        sys.stderr.write("\ninterrupted; what was written so far is kept\n")
+    except KeyboardInterrupt as interrupt:
+        told = str(interrupt) or "interrupted; what was written so far is kept"
+        sys.stderr.write(f"\n{told}\n")
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
