@@ -28,8 +28,7 @@ def split_tree(value: Any, tensors: dict[str, Tensor], path: str = "") -> Any:
         return value
     if isinstance(value, Tensor) and value.layout == torch.strided and not value.is_quantized:
         name = path or "value"
-        copy = value.detach().to("cpu", copy=True).contiguous()
-        tensors[name] = copy.clone() if copy.data_ptr() == value.data_ptr() else copy
+        tensors[name] = value.detach().to("cpu", copy=True).contiguous()  # none shares memory
         return {"tensor": name}
     if isinstance(value, dict) and all(type(key) in (str, int) for key in value):
         inner = value.items()
