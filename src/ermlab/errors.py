@@ -51,6 +51,10 @@ class RunDirError(ErmlabError):
     """A run directory cannot be read or written."""
 
 
+class CheckpointError(ErmlabError):
+    """An interrupted run cannot be continued from its checkpoint, or none can be made of it."""
+
+
 class StackError(ErmlabError):
     """Trials cannot train in one stack."""
 

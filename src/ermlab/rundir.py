@@ -24,6 +24,7 @@ SUMMARY = "summary.json"
 HISTORY = "history.csv"
 BEST = "best.safetensors"
 LAST = "last.safetensors"
+CHECKPOINT = "checkpoint.safetensors"  # only while the run is unfinished or failed
 STANDARDIZATION = "standardization.json"
 TRACEBACK = "traceback.txt"
 CURVE = "learning_curve.png"
@@ -126,16 +127,28 @@ class HistoryWriter:
     """Appends one row per validation to `history.csv`, each row whole on disk before the next.
 
     The columns are those of the first row. Use it as a context manager.
+
+    Args:
+        run_dir: an existing folder.
+        n_kept: rows to keep of the history that is there; it has at least as many (see
+            `count_rows`).
     """
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, n_kept: int = 0) -> None:
         self._path = run_dir / HISTORY
         self._file: TextIO | None = None
         self._columns: list[str] = []
+        self.n_rows = n_kept
 
     def __enter__(self) -> "HistoryWriter":
         with storage_errors(self._path):
-            self._file = self._path.open("w", encoding="utf-8", newline="")
+            if self.n_rows:
+                lines = self._path.read_bytes().split(b"\n")[: self.n_rows + 1]
+                self._columns = lines[0].decode().split(",")
+                os.truncate(self._path, sum(len(line) + 1 for line in lines))
+            else:
+                self._path.write_bytes(b"")
+            self._file = self._path.open("a", encoding="utf-8", newline="")
         return self
 
     def append(self, row: Mapping[str, float]) -> None:
@@ -152,11 +165,30 @@ class HistoryWriter:
             values = [row[column] for column in self._columns]
             self._file.write(",".join(str(value) for value in values) + "\n")
             self._file.flush()
+        self.n_rows += 1
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
             with storage_errors(self._path):
                 self._file.close()
+
+
+def count_rows(run_dir: Path) -> int:
+    """Count the whole rows of a history, finished or not; 0 where there is none.
+
+    Raises:
+        RunDirError: it cannot be read.
+    """
+    try:
+        return max((run_dir / HISTORY).read_bytes().count(b"\n") - 1, 0)
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise RunDirError(
+            f"cannot read the history: {error.strerror or error}",
+            where=str(run_dir / HISTORY),
+            fix="make it a file that you may read, or delete it",
+        ) from error
 
 
 def read_history(run_dir: Path) -> dict[str, list[float]]:
@@ -233,6 +265,14 @@ def replaced(path: Path) -> Iterator[Path]:
         with suppress(OSError):  # a folder that cannot be written has nothing to remove
             temporary.unlink()
         raise
+
+
+def remove_leftovers(run_dir: Path) -> None:
+    """Remove the temporary files of a process that was killed while it wrote a file."""
+    for name in (SUMMARY, BEST, LAST, STANDARDIZATION, TRACEBACK, CHECKPOINT):
+        for path in run_dir.glob(f"{name}.*.tmp"):
+            with storage_errors(path):
+                path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from torch import nn
 
 from ermlab.data.dataset import DataSet, Split
 from ermlab.loop import single
-from ermlab.loop.learner import Parts
+from ermlab.loop.learner import Parts, Paused
 from ermlab.loop.single import SingleLearner
 from ermlab.objective import CrossEntropy, SquaredError
 
@@ -131,3 +131,41 @@ def test_any_optimizer_of_torch_lowers_the_loss(name):
     before = learner.evaluate("train", ALL)["loss"]
     learner.advance(20)
     assert learner.evaluate("train", ALL)["loss"] < before
+
+
+def blocks():
+    rng = np.random.default_rng(5)
+    while True:
+        yield rng.integers(0, 20, (3, 4))
+
+
+def resumable(pause=lambda: False):
+    torch.manual_seed(0)
+    module = nn.Linear(4, 3, dtype=FLOAT)
+    parts = Parts(
+        module=module,
+        optimizer=torch.optim.SGD(module.parameters(), lr=0.1, momentum=0.9),
+        loss=SquaredError(outputs="mean"),
+        metrics={},
+        data=make_data(),
+        batches=blocks(),
+    )
+    return SingleLearner(parts, pause)
+
+
+@pytest.mark.parametrize("n_made", range(8))
+def test_a_learner_that_paused_anywhere_returns_the_same_loss(n_made):
+    whole = resumable()
+    expected = [whole.advance(3), whole.advance(5)]
+    left = iter(range(n_made))
+    learner = resumable(lambda: next(left, None) is None)
+    found = [learner.advance(3)] if n_made >= 3 else []
+    done = 3 * len(found)
+    with pytest.raises(Paused):
+        learner.advance(5 if done else 3)
+    other = resumable()
+    other.load_state(learner.state(), n_steps=done, n_next=5 if done else 3)
+    found += [other.advance(n_steps) for n_steps in ([5] if done else [3, 5])]
+    assert torch.cat(found).tolist() == torch.cat(expected).tolist()
+    for name, value in whole.weights(0).items():
+        assert torch.equal(value, other.weights(0)[name])

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from ermlab.errors import CheckpointError
 from ermlab.optimizer import rules
 
 PAIRS = {
@@ -102,3 +103,37 @@ def test_frozen_parameters_are_left_out():
     (free.sum() + frozen.sum()).backward()
     optimizer.step()
     assert torch.equal(frozen, torch.ones(2))
+
+
+def train_rule(rule, weight, bias, n_steps):
+    for _ in range(n_steps):
+        rule.zero_grad()
+        ((weight**2).sum() + (bias.exp() if rule.sees_bias else 0)).backward()
+        rule.step()
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_rule_goes_on_from_its_state_as_if_it_had_not_stopped(name):
+    kind, _, keys = PAIRS[name]
+    found = []
+    for n_first in (0, 3):  # after 3 steps another rule takes over
+        weight, bias = (torch.ones(shape, requires_grad=True) for shape in ((2, 3), ()))
+        rule = kind([weight, bias], **keys)
+        rule.sees_bias = False  # a parameter without a gradient so far
+        train_rule(rule, weight, bias, n_first)
+        other = kind([weight, bias], **keys)
+        other.load_state_dict(rule.state_dict())
+        other.sees_bias = False
+        train_rule(other, weight, bias, 3 - n_first)
+        other.sees_bias = True
+        train_rule(other, weight, bias, 3)
+        found.append((weight.detach(), bias.detach()))
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.equal(found[0][1], found[1][1])
+
+
+def test_a_state_of_other_parameters_is_refused():
+    small, large = (torch.ones(n, requires_grad=True) for n in (2, 3))
+    keys = PAIRS["adam"][2]
+    with pytest.raises(CheckpointError, match=r"\(3,\) torch.float32, not \(2,\)"):
+        rules.Adam([small], **keys).load_state_dict(rules.Adam([large], **keys).state_dict())

@@ -106,8 +106,12 @@ def test_a_killed_sweep_goes_on_and_has_the_table_of_the_undisturbed_one(launche
         time.sleep(rng.uniform(0, 0.3))
         started.send_signal(signal.SIGKILL)
         started.wait()
-    done, table = sweep(tmp_path, "killed", *words, launcher=launcher, n_trials=9)
+    resume = [sys.executable, "-m", "ermlab", "resume", str(tmp_path / "killed")]
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    done = subprocess.run(resume, cwd=elsewhere, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
+    table = load_runs(tmp_path / "killed")
     pd.testing.assert_frame_equal(table[COLUMNS], straight[COLUMNS], rtol=1e-9, atol=0)
     asked = [each["ask"] for each in events(tmp_path / "killed") if "ask" in each]
     told = [each["tell"] for each in events(tmp_path / "killed") if "tell" in each]

@@ -1,4 +1,4 @@
-"""The commands beside Hydra's application, as the shell sees them: `results`, `verify`.
+"""The commands beside Hydra's application, as the shell sees them: `results`, `resume`, `verify`.
 
 What they do is in `results/` and `sweep/`, which are imported when a command runs.
 """
@@ -28,6 +28,7 @@ def run_command(words: Sequence[str], *, allow: Sequence[str]) -> None:
     """
     commands: dict[str, Callable[[], Typer]] = {
         "results": _results,
+        "resume": lambda: _resume(allow),
         "verify": lambda: _verify(allow),
     }
     name = words[0]
@@ -67,6 +68,33 @@ def _results() -> "Typer":
             format=format,
             output=output,
         )
+
+    return app
+
+
+def _resume(allow: Sequence[str]) -> "Typer":
+    from typer import Argument, Option, Typer
+
+    app = Typer(add_completion=False, pretty_exceptions_enable=False)
+
+    @app.command(name="resume")
+    def resume(
+        run_dir: Path = Argument(..., help="Directory of an interrupted run or sweep."),
+        force: bool = Option(
+            False,
+            "--force",
+            help="Go on even if the configuration, a version, the device or the data changed; the "
+            "numbers are then not those of an undisturbed run.",
+        ),
+    ) -> None:
+        """Continue an interrupted run from its checkpoint, with the numbers of an undisturbed one.
+
+        A run that was interrupted before its first checkpoint starts anew; a failed one is tried
+        again. A sweep of hydra/sweeper=study goes on to its original total.
+        """
+        from ermlab.cli.resume import resume_command
+
+        resume_command(run_dir, force=force, allow=allow)
 
     return app
 

@@ -1,6 +1,8 @@
 """One job of Hydra's: trains the composed configuration and shows how it went."""
 
 import logging
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
@@ -10,6 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from ermlab import rundir
 from ermlab.cli.progress import Progress
 from ermlab.trial.run import objective_value, run_trial
 
@@ -29,22 +32,49 @@ def run_job(config: DictConfig, *, allow: Sequence[str]) -> float | None:
     job = HydraConfig.get()
     is_sweep = job.mode == RunMode.MULTIRUN
     run_dir = Path(job.runtime.output_dir)
-    with Progress() as progress:
-        summary = run_trial(
-            config,
-            run_dir=run_dir,
-            choices=dict(job.runtime.choices),
-            allow=allow,
-            is_sweep=is_sweep,
-            on_check=progress.show,
-        )
+    try:
+        with Progress() as progress:
+            summary = run_trial(
+                config,
+                run_dir=run_dir,
+                choices=dict(job.runtime.choices),
+                allow=allow,
+                is_sweep=is_sweep,
+                on_check=progress.show,
+            )
+    except KeyboardInterrupt as interrupt:
+        if is_sweep or not (run_dir / rundir.CONFIG).is_file():
+            raise
+        raise KeyboardInterrupt(tell_how_to_resume(run_dir, Path(job.runtime.cwd))) from interrupt
     if is_sweep:
         return finish_run(config, run_dir, summary)
+    show_run(config, run_dir)
+    return None
+
+
+def show_run(config: DictConfig, run_dir: Path) -> None:
+    """Draw the picture of a single run that ended, and print its table."""
     _draw(config, run_dir)
     from ermlab.results.run_table import print_run
 
     print_run(run_dir)
-    return None
+
+
+def tell_how_to_resume(run_dir: Path, folder: Path) -> str:
+    """Say in two lines what is left of an interrupted run and how to go on.
+
+    Args:
+        run_dir: its directory.
+        folder: the working directory of the shell.
+    """
+    has_checkpoint = (run_dir / rundir.CHECKPOINT).is_file()
+    below = run_dir.relative_to(folder) if run_dir.is_relative_to(folder) else run_dir
+    program = Path(sys.argv[0])
+    name = "python -m ermlab" if program.name == "__main__.py" else "ermlab"
+    if program.suffix == ".py" and program.name != "__main__.py":
+        name = f"python {shlex.quote(str(program))}"
+    told = "its checkpoint is kept" if has_checkpoint else "it has no checkpoint, so it starts anew"
+    return f"interrupted; {told}. To continue:\n{name} resume {shlex.quote(str(below))}"
 
 
 def finish_run(config: DictConfig, run_dir: Path, summary: Mapping[str, Any]) -> float:

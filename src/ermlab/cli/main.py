@@ -45,7 +45,7 @@ def main(allow: Sequence[str] = ()) -> None:
     if words and is_command(words[0]):
         guard(lambda: run_command(words, allow=allow))
     else:
-        guard(lambda: _run_hydra(allow))
+        guard(lambda: run_hydra(allow))
 
 
 def is_command(word: str) -> bool:
@@ -66,8 +66,9 @@ def guard(call: Callable[[], None]) -> None:
     try:
         with nullcontext() if wants_traceback else redirect_stderr(OwnWords(sys.stderr)):
             call()
-    except KeyboardInterrupt:
-        sys.stderr.write("\ninterrupted; what was written so far is kept\n")
+    except KeyboardInterrupt as interrupt:
+        told = str(interrupt) or "interrupted; what was written so far is kept"
+        sys.stderr.write(f"\n{told}\n")
         sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -82,7 +83,12 @@ def guard(call: Callable[[], None]) -> None:
             os.environ.pop("HYDRA_FULL_ERROR", None)
 
 
-def _run_hydra(allow: Sequence[str]) -> None:
+def run_hydra(allow: Sequence[str]) -> None:
+    """Run Hydra's application with the words of this process.
+
+    Args:
+        allow: patterns of further `_target_`s that configurations may call.
+    """
     import hydra
 
     from ermlab.sweep.trials import Trials

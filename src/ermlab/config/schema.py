@@ -110,6 +110,7 @@ class SimpleLoop:
     steps: int = number(ge=1)
     record_every: int = number(ge=1)
     partition: str = choice("in_order", "random")
+    checkpoint_every: float | None = number(ge=0)
 
 
 @dataclass
@@ -123,6 +124,7 @@ class RandomBatchLoop:
     patience: int | None = number(ge=1)
     partition: str = choice("in_order", "random")
     test: bool = value()
+    checkpoint_every: float | None = number(ge=0)
 
 
 @dataclass
@@ -136,6 +138,7 @@ class EpochLoop:
     patience: int | None = number(ge=1)
     partition: str = choice("in_order", "random")
     test: bool = value()
+    checkpoint_every: float | None = number(ge=0)
 
 
 SCHEMAS: dict[str, dict[str, type]] = {

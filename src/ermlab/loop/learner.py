@@ -6,7 +6,7 @@ keeps the order of its trials: every value here has shape (K,), whichever trials
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -15,6 +15,11 @@ from ermlab.loop.batches import IndexArray
 from ermlab.objective import Loss, Metric
 
 Measures = Mapping[str, Tensor]
+State = dict[str, Any]  # nested dicts, lists and tuples of tensors, numbers, texts and None
+
+
+class Paused(KeyboardInterrupt):
+    """Training was asked to pause and did so between two steps, where it can be continued."""
 
 
 class Optimizer(Protocol):
@@ -101,4 +106,26 @@ class Learner(Protocol):
 
     def weights(self, trial: int) -> dict[str, Tensor]:
         """Return the present parameters and buffers of one trial, by name."""
+        ...
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A learner whose training can be continued by another one, in another process."""
+
+    def state(self) -> State:
+        """Return everything that its next step depends on; valid until that step."""
+        ...
+
+    def load_state(self, state: State, *, n_steps: int, n_next: int) -> None:
+        """Go on where a learner of the same parts was, bit for bit.
+
+        Args:
+            state: what `state` returned there.
+            n_steps: steps made there until `advance` last returned, >= 0.
+            n_next: steps of the `advance` after that, of which a part may be made, >= 0.
+
+        Raises:
+            CheckpointError: the state is of other parts.
+        """
         ...

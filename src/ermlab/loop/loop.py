@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ermlab.loop.learner import Learner
+from ermlab.errors import CheckpointError
+from ermlab.loop.learner import Learner, Paused, Resumable, State
 from ermlab.loop.plan import Plan
 from ermlab.loop.stopping import count_misses, keep_best
 
@@ -56,10 +57,18 @@ class Outcome:
 Record = Callable[[Check], None]
 Keep = Callable[[Check], Tensor]
 Store = Callable[[str, Learner], None]
+Checkpoint = Callable[[Callable[[], State]], None]
 
 
 def train(
-    learner: Learner, plans: Sequence[Plan], *, record: Record, keep: Keep | None, store: Store
+    learner: Learner,
+    plans: Sequence[Plan],
+    *,
+    record: Record,
+    keep: Keep | None,
+    store: Store,
+    checkpoint: Checkpoint | None = None,
+    progress: "Progress | None" = None,
 ) -> list[Outcome]:
     """Train the trials of a learner, then measure the best and the last model of each.
 
@@ -70,26 +79,44 @@ def train(
         keep: called with every check; returns which trials train on, (K,) bool; the others are
             pruned. None keeps all.
         store: called with "last" and then "best" while the learner is in that state.
+        checkpoint: called after every check and at a pause with a function that returns the state
+            of training, from which it can be continued.
+        progress: of this learner and these plans, to continue; None starts at step 0.
 
     Returns:
         The outcome of each trial. A trial that diverged has no measures beyond its lowest
         validation loss; the test split is read after the last validation, and by no other.
+
+    Raises:
+        Paused: the learner paused.
     """
-    progress = _Progress(learner, plans)
-    began = time.perf_counter()
+    progress = Progress(learner, plans) if progress is None else progress
+    progress.start_clock()
     for step in progress.stops():
-        check = progress.advance_to(step, began)
+        try:
+            check = progress.advance_to(step)
+        except Paused:
+            if checkpoint is not None:
+                checkpoint(progress.state)
+            raise
         if check is not None:
             record(check)
             if keep is not None:
                 progress.prune(check.due & ~keep(check))
         if not progress.active.any():
             break
+        if check is not None and checkpoint is not None:
+            checkpoint(progress.state)
     return _measure(learner, plans, progress, store)
 
 
-class _Progress:
-    """The state of training between two checks, (K,) each."""
+class Progress:
+    """The state of training between two checks, (K,) each.
+
+    Args:
+        learner: K trials.
+        plans: the plan of each trial, K of them.
+    """
 
     def __init__(self, learner: Learner, plans: Sequence[Plan]) -> None:
         n_rows = learner.n_rows("train").tolist()
@@ -112,13 +139,84 @@ class _Progress:
         self._loss_sum = torch.zeros(len(plans), dtype=torch.float64)
         self._n_summed = torch.zeros(len(plans), dtype=torch.int64)
         self._done = 0  # steps made by the stack
+        self._earlier_s = 0.0  # of training before it was continued
+        self._began = time.perf_counter()
+
+    def start_clock(self) -> None:
+        """Count the seconds of training from now on."""
+        self._began = time.perf_counter()
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds of training so far, interruptions left out."""
+        return self._earlier_s + time.perf_counter() - self._began
 
     def stops(self) -> list[int]:
-        """The steps at which training pauses: some trial's check or last step."""
+        """The steps at which training pauses: some trial's check or last step, not yet made."""
         last = (self._n_steps - 1).tolist()
-        return sorted(set(last).union(*self._checks))
+        return sorted(stop for stop in set(last).union(*self._checks) if stop >= self._done)
 
-    def advance_to(self, step: int, began: float) -> Check | None:
+    def state(self) -> State:
+        """Return what training can be continued from: nested tensors and plain values.
+
+        Raises:
+            CheckpointError: the learner cannot tell its state.
+        """
+        assert isinstance(self.learner, Resumable), "asked for a learner that can be continued"
+        return {
+            "done": self._done,
+            "wall_s": self.wall_s,
+            "status": list(self.status),
+            **self._vectors(),
+            "learner": self.learner.state(),
+        }
+
+    def load_state(self, state: State) -> None:
+        """Go on from a state of training of the same trials, before a call of `train`.
+
+        Args:
+            state: what `state` returned.
+
+        Raises:
+            CheckpointError: it is of other trials.
+        """
+        assert isinstance(self.learner, Resumable), "asked for a learner that can be continued"
+        done, wall_s, vectors = state["done"], state["wall_s"], self._vectors()
+        kinds = {name: (tuple(state[name].shape), state[name].dtype) for name in vectors}
+        is_whole = (
+            type(done) is int
+            and 0 <= done < int(self._n_steps.max())
+            and isinstance(wall_s, float)
+            and 0 <= wall_s < float("inf")
+            and [type(status) for status in state["status"]] == [str] * len(self.status)
+            and kinds == {name: (tuple(v.shape), v.dtype) for name, v in vectors.items()}
+        )
+        if not is_whole:
+            raise CheckpointError(
+                f"the saved state is of another training: {done!r} steps in {wall_s!r} s, of "
+                f"{int(self._n_steps.max())}; {kinds}",
+                where="the state of the loop",
+                fix="continue with the loop that it was saved with",
+            )
+        self._done, self._earlier_s, self.status = done, wall_s, list(state["status"])
+        self.active, self.best, self.best_step = (state[k] for k in ("active", "best", "best_step"))
+        self.steps, self._misses = state["steps"], state["misses"]
+        self._loss_sum, self._n_summed = state["loss_sum"], state["n_summed"]
+        n_next = self.stops()[0] + 1 - done
+        self.learner.load_state(state["learner"], n_steps=done, n_next=n_next)
+
+    def _vectors(self) -> dict[str, Tensor]:
+        return {
+            "active": self.active,
+            "best": self.best,
+            "best_step": self.best_step,
+            "steps": self.steps,
+            "misses": self._misses,
+            "loss_sum": self._loss_sum,
+            "n_summed": self._n_summed,
+        }
+
+    def advance_to(self, step: int) -> Check | None:
         """Train up to and including a step and take in what is measured there.
 
         Returns:
@@ -134,7 +232,7 @@ class _Progress:
         ends = self.active & (self._n_steps == self._done)
         # At its own stops only: when a trial ends must not depend on its neighbours' stops.
         diverged = (due | ends) & ~self._loss_sum.isfinite()
-        check = self._measure(step, due | diverged, began) if (due | diverged).any() else None
+        check = self._measure(step, due | diverged) if (due | diverged).any() else None
         if check is not None:
             diverged |= self._take_in(check)
         stopped = (self._misses >= self._patience) & ~diverged & ~ends
@@ -153,7 +251,7 @@ class _Progress:
         epochs = [plan.epochs_of(n_steps, n_rows) for (plan, n_rows), n_steps in done]
         return torch.tensor(epochs, dtype=torch.float64)
 
-    def _measure(self, step: int, due: Tensor, began: float) -> Check:
+    def _measure(self, step: int, due: Tensor) -> Check:
         values = {"train_loss": self._loss_sum / self._n_summed}
         self._loss_sum = torch.where(due, 0, self._loss_sum)
         self._n_summed = torch.where(due, 0, self._n_summed)
@@ -165,7 +263,7 @@ class _Progress:
             due=due,
             epoch=self.epochs(),
             values={name: torch.where(due, value, NAN) for name, value in values.items()},
-            wall_s=time.perf_counter() - began,
+            wall_s=self.wall_s,
             active=self.active,
             diverged=torch.zeros_like(due),
         )
@@ -194,7 +292,7 @@ class _Progress:
 
 
 def _measure(
-    learner: Learner, plans: Sequence[Plan], progress: _Progress, store: Store
+    learner: Learner, plans: Sequence[Plan], progress: Progress, store: Store
 ) -> list[Outcome]:
     tests = any(plan.tests for plan in plans)
     measures: dict[str, Tensor] = {}
@@ -212,9 +310,7 @@ def _measure(
     return [_outcome(k, plan, progress, measures) for k, plan in enumerate(plans)]
 
 
-def _outcome(
-    trial: int, plan: Plan, progress: _Progress, measures: Mapping[str, Tensor]
-) -> Outcome:
+def _outcome(trial: int, plan: Plan, progress: Progress, measures: Mapping[str, Tensor]) -> Outcome:
     best_step = int(progress.best_step[trial])
     values = {name: float(value[trial]) for name, value in measures.items()}
     if not plan.validates:

@@ -1,7 +1,7 @@
 """The loops of the source text as plans: which batches, how many steps, when to validate.
 
 A plan is what `conf/loop/` configures; `loop.py` carries it out. A user's own plan is any class
-with the attributes and methods of `Plan`.
+with the attributes and methods of `Plan`; `checkpoint_every` of ours is no part of it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -67,12 +67,15 @@ class SimpleLoop:
         steps: S, updates in all.
         record_every: steps between two rows of the history, counted from step 0.
         partition: "in_order" or "random"; only the train split is used.
+        checkpoint_every: seconds between two checkpoints, made at a check; None: only at a pause.
+            It changes no number, and a plan may lack it.
     """
 
     batch_size: int
     steps: int
     record_every: int
     partition: str
+    checkpoint_every: float | None = None  # a file of the user's may name this class without it
     patience: None = None
     validates: bool = False
     tests: bool = False
@@ -105,6 +108,8 @@ class RandomBatchLoop:
         patience: validations without a new lowest loss before training stops; None: never.
         partition: "in_order" or "random".
         test: whether the test split is read once at the end.
+        checkpoint_every: seconds between two checkpoints, made at a check; None: only at a pause.
+            It changes no number, and a plan may lack it.
     """
 
     batch_size: int
@@ -113,6 +118,7 @@ class RandomBatchLoop:
     patience: int | None
     partition: str
     test: bool
+    checkpoint_every: float | None = None  # as in `SimpleLoop`
     validates: bool = True
 
     @property
@@ -149,6 +155,8 @@ class EpochLoop:
         patience: validations without a new lowest loss before training stops; None: never.
         partition: "in_order" or "random".
         test: whether the test split is read once at the end.
+        checkpoint_every: seconds between two checkpoints, made at a check; None: only at a pause.
+            It changes no number, and a plan may lack it.
     """
 
     batch_size: int
@@ -157,6 +165,7 @@ class EpochLoop:
     patience: int | None
     partition: str
     test: bool
+    checkpoint_every: float | None = None  # as in `SimpleLoop`
     validates: bool = True
 
     @property

@@ -6,13 +6,15 @@ per step than the arithmetic of a small model. Any `torch.optim` class can be us
 `_target_`. The tests hold these rules to torch.optim.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim.adam import adam
 from torch.optim.sgd import sgd
+
+from ermlab.errors import CheckpointError
 
 
 class Momentum:
@@ -70,6 +72,25 @@ class Momentum:
         )
         for i, held in zip(index, sums, strict=True):
             self._sums[i] = held
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the next step depends on beside the parameters: the running sums."""
+        return {"sums": list(self._sums)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned.
+
+        Raises:
+            CheckpointError: it is of other parameters.
+        """
+        begun = [held is not None for held in state["sums"]]
+        targets = [torch.zeros_like(p) for p in self._params]
+        _copy(
+            [held for held in state["sums"] if held is not None],
+            [target for target, is_begun in zip(targets, begun, strict=True) if is_begun],
+        )
+        pairs = zip(targets, begun, strict=True)
+        self._sums = [target if is_begun else None for target, is_begun in pairs]
 
 
 class Sgd(Momentum):
@@ -157,6 +178,19 @@ class Adam:
             **self._options,
         )
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the next step depends on beside the parameters: means and step counts."""
+        return {"means": self._means, "squares": self._squares, "steps": self._steps}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned.
+
+        Raises:
+            CheckpointError: it is of other parameters.
+        """
+        for name, targets in self.state_dict().items():
+            _copy(state[name], targets)
+
 
 class AdamW(Adam):
     """Adam with decoupled weight decay (see `Adam`).
@@ -172,6 +206,23 @@ def clear_gradients(params: Iterable[Tensor]) -> None:
     """Forget the gradients, so that the next backward pass writes instead of adding."""
     for parameter in params:
         parameter.grad = None
+
+
+def _copy(values: Sequence[Tensor], targets: Sequence[Tensor]) -> None:
+    """Copy numbers into tensors of the same shapes and types, (n, m) and so on."""
+    kinds, wanted = ([(tuple(t.shape), t.dtype) for t in each] for each in (values, targets))
+    if kinds != wanted:
+        raise CheckpointError(
+            f"the optimizer's state has the shapes {_shapes(values)}, not {_shapes(targets)}",
+            where="optimizer",
+            fix="continue with the optimizer and the model that the state was saved with",
+        )
+    for value, target in zip(values, targets, strict=True):
+        target.copy_(value)
+
+
+def _shapes(tensors: Sequence[Tensor]) -> str:
+    return ", ".join(f"{tuple(tensor.shape)} {tensor.dtype}" for tensor in tensors) or "of none"
 
 
 def has_fused_kernels(params: Iterable[Tensor]) -> bool:

@@ -3,7 +3,7 @@
 import os
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +24,24 @@ class RunFiles:
 
     Args:
         run_dirs: an existing folder for each trial.
+        n_kept: rows to keep of the histories that are there.
     """
 
-    def __init__(self, run_dirs: Sequence[Path]) -> None:
+    def __init__(self, run_dirs: Sequence[Path], n_kept: int = 0) -> None:
         self._run_dirs = list(run_dirs)
+        self._n_kept = n_kept
         self._open = ExitStack()
         self._histories: list[rundir.HistoryWriter] = []
 
     def __enter__(self) -> "RunFiles":
         for run_dir in self._run_dirs:
-            self._histories.append(self._open.enter_context(rundir.HistoryWriter(run_dir)))
+            writer = rundir.HistoryWriter(run_dir, self._n_kept)
+            self._histories.append(self._open.enter_context(writer))
         return self
+
+    def n_rows(self, trial: int) -> int:
+        """Rows in the history of a trial."""
+        return self._histories[trial].n_rows
 
     def __exit__(self, *error: Any) -> None:
         self._open.__exit__(*error)
@@ -52,10 +59,16 @@ class RunFiles:
             rundir.write_bytes(run_dir / WEIGHTS[name], content)
 
 
-def clear_run(run_dir: Path) -> None:
-    """Remove what an earlier run left in a folder, the summary first: it is unfinished from now."""
-    names = (rundir.SUMMARY, rundir.TRACEBACK, rundir.BEST, rundir.LAST, rundir.STANDARDIZATION)
-    for name in names:
+def clear_run(run_dir: Path, *, is_continued: bool = False) -> None:
+    """Remove what an earlier run left in a folder, the summary first: it is unfinished from now.
+
+    Args:
+        run_dir: the folder.
+        is_continued: whether its checkpoint is kept, to be continued from.
+    """
+    rundir.remove_leftovers(run_dir)
+    names = [rundir.SUMMARY, rundir.TRACEBACK, rundir.BEST, rundir.LAST, rundir.STANDARDIZATION]
+    for name in names if is_continued else [*names, rundir.CHECKPOINT]:
         with rundir.storage_errors(run_dir / name):
             (run_dir / name).unlink(missing_ok=True)
 
@@ -98,6 +111,8 @@ def write_outcome(
         **_provenance(),
     }
     rundir.write_summary(run_dir, summary)
+    with suppress(OSError):  # left there, it does no harm: the run has its summary
+        (run_dir / rundir.CHECKPOINT).unlink(missing_ok=True)
     return summary
 
 

@@ -3,17 +3,29 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from omegaconf import DictConfig
 
+from ermlab import rundir
 from ermlab.config.check import check_config
-from ermlab.errors import ConfigError
-from ermlab.loop.loop import Check, Outcome, train
+from ermlab.errors import CheckpointError, ConfigError
+from ermlab.loop.loop import Check, Outcome, Progress, train
 from ermlab.loop.single import SingleLearner
 from ermlab.trial.build import Trial, build_trial
+from ermlab.trial.checkpoint import (
+    Checkpoint,
+    CheckpointWriter,
+    check_facts,
+    early_facts,
+    late_facts,
+    read_checkpoint,
+    restore,
+)
 from ermlab.trial.columns import flatten_choices, flatten_config
 from ermlab.trial.files import (
     RunFiles,
@@ -22,11 +34,24 @@ from ermlab.trial.files import (
     write_outcome,
     write_standardization,
 )
+from ermlab.trial.pausing import pausing
 from ermlab.trial.seeding import default_dtype, seeded
 
 log = logging.getLogger(__name__)
 
 OnCheck = Callable[[Check, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resume:
+    """Asks to go on from a run's checkpoint, if it has one.
+
+    Args:
+        force: whether to use one that was made with another configuration, version, device or
+            data, with which the numbers are not those of an undisturbed run.
+    """
+
+    force: bool
 
 
 def run_trial(
@@ -38,8 +63,11 @@ def run_trial(
     is_sweep: bool = False,
     is_nudged: bool = False,
     on_check: OnCheck | None = None,
+    resume: Resume | None = None,
 ) -> dict[str, Any]:
     """Train one configuration and write its run directory.
+
+    Ctrl-C pauses a single run after the present step, with a checkpoint.
 
     Args:
         config: the composed configuration.
@@ -49,30 +77,41 @@ def run_trial(
         is_sweep: whether this is a job of a multirun.
         is_nudged: whether to start one bit beside, to learn how far rounding carries the trial.
         on_check: told of every check, with the number of steps in all.
+        resume: whether to continue the run that is in the folder; None begins anew.
 
     Returns:
         The columns that `summary.json` holds.
 
     Raises:
-        Exception: whatever hinders the trial, after a summary with status `failed` is written.
+        CheckpointError: the run cannot be continued; its files are as before.
+        Paused: Ctrl-C was pressed.
+        Exception: whatever hinders the trial, after a summary with status `failed` is written; a
+            run to be continued that cannot even be built stays as it was.
     """
     began = time.perf_counter()
+    run = _Run(run_dir, resume)
     columns = flatten_choices(config, choices)
     try:
         check_config(config, choices=choices, is_sweep=is_sweep)
         torch.set_num_threads(config.threads)
-        trial = build_trial(config, allow=allow)
+        trial = run.build(config, allow=allow)
         columns = flatten_config(config, choices)
         if is_nudged:
             _nudge(trial)
-        with seeded(config.seed, "forward", trial.device):
-            outcome = _train(trial, run_dir, on_check)
-    except Exception as error:
-        unwritten = write_failure(run_dir, columns, error, wall_s=time.perf_counter() - began)
-        if unwritten is not None:
-            log.warning("the failed run left no summary: %s", unwritten.what)
+        with (
+            seeded(config.seed, "forward", trial.device),
+            nullcontext(lambda: False) if is_sweep else pausing() as pause,
+        ):
+            outcome = run.train(trial, pause, on_check)
+    except CheckpointError:
         raise
-    wall_s = time.perf_counter() - began
+    except Exception as error:
+        if not run.is_continued:
+            unwritten = write_failure(run_dir, columns, error, wall_s=time.perf_counter() - began)
+            if unwritten is not None:
+                log.warning("the failed run left no summary: %s", unwritten.what)
+        raise
+    wall_s = run.earlier_s + time.perf_counter() - began
     return write_outcome(run_dir, trial, outcome, columns, wall_s=wall_s, stack_size=1)
 
 
@@ -109,18 +148,71 @@ def _nudge(trial: Trial) -> None:
             values.mul_(1 + torch.finfo(values.dtype).eps)
 
 
-def _train(trial: Trial, run_dir: Path, on_check: OnCheck | None) -> Outcome:
-    clear_run(run_dir)
-    write_standardization(trial, run_dir)
-    n_steps = trial.plan.n_steps(trial.parts.data.train.n_rows)
-    with RunFiles([run_dir]) as files:
+class _Run:
+    """Trains a trial in its folder, from the start or from a checkpoint.
 
-        def record(check: Check) -> None:
-            files.record(check)
-            if on_check is not None:
-                on_check(check, n_steps)
+    Args:
+        run_dir: the folder.
+        resume: whether to continue what is in it.
+    """
 
-        learner = SingleLearner(trial.parts)
-        with default_dtype(trial.parts.data.train.x.dtype):
-            (outcome,) = train(learner, [trial.plan], record=record, keep=None, store=files.store)
-    return outcome
+    def __init__(self, run_dir: Path, resume: Resume | None) -> None:
+        self._run_dir = run_dir
+        self._resume = resume
+        self._saved: Checkpoint | None = None
+        self._facts: dict[str, Any] = {}
+        self.is_continued = resume is not None  # until training goes on from what is there
+        self.earlier_s = 0.0  # of training up to the checkpoint
+
+    def build(self, config: DictConfig, *, allow: Sequence[str]) -> Trial:
+        """Read the checkpoint, if that is asked for, and make the trial that it has to be of."""
+        self._facts = early_facts(config)
+        if self._resume is not None:
+            self._saved = read_checkpoint(self._run_dir)
+        self._check(self._facts)  # what is cheap first
+        trial = build_trial(config, allow=allow)
+        if self._saved is not None:
+            self._check(late_facts(trial))
+        return trial
+
+    def _check(self, facts: Mapping[str, Any]) -> None:
+        if self._saved is not None and self._resume is not None and not self._resume.force:
+            check_facts(self._saved, facts)
+
+    def train(self, trial: Trial, pause: Callable[[], bool], on_check: OnCheck | None) -> Outcome:
+        """Train, and write what belongs to it; return how it ended."""
+        run_dir, plan, saved = self._run_dir, trial.plan, self._saved
+        learner = SingleLearner(trial.parts, pause)
+        progress = Progress(learner, [plan])
+        if saved is not None:
+            restore(progress, saved)
+            self.earlier_s = progress.wall_s
+        clear_run(run_dir, is_continued=saved is not None)
+        self.is_continued = False
+        write_standardization(trial, run_dir)
+        n_steps = plan.n_steps(trial.parts.data.train.n_rows)
+        with RunFiles([run_dir], 0 if saved is None else saved.n_rows) as files:
+
+            def record(check: Check) -> None:
+                files.record(check)
+                if on_check is not None:
+                    on_check(check, n_steps)
+
+            checkpoint = CheckpointWriter(
+                run_dir / rundir.CHECKPOINT,
+                facts=lambda: {**self._facts, **late_facts(trial)},
+                every_s=getattr(plan, "checkpoint_every", None),  # a plan of the user's may lack it
+                pause=pause,
+                n_rows=lambda: files.n_rows(0),
+            )
+            with default_dtype(trial.parts.data.train.x.dtype):
+                (outcome,) = train(
+                    learner,
+                    [plan],
+                    record=record,
+                    keep=None,
+                    store=files.store,
+                    checkpoint=checkpoint,
+                    progress=progress,
+                )
+        return outcome
