@@ -14,22 +14,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ermlab.sweep.compose import MAX_TEMPLATES, JobComposer, Template
+from ermlab.sweep.job import Job
 from ermlab.sweep.job_files import JobFiles, fill_text, raw_text, to_text
 from ermlab.sweep.job_log import JobLog, find_handler
-
-
-@dataclass(frozen=True, kw_only=True)
-class Opened:
-    """What `Job` says of a job, without Hydra's node."""
-
-    number: int
-    overrides: Sequence[str]
-    run_dir: Path
-    files: Mapping[str, str]
-    choices: Mapping[str, str | None]
-    environment: Mapping[str, str]
-    log: JobLog | None
-    task: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +46,7 @@ class FastOpener:
         self._config = config
         self._find_shared = lru_cache(MAX_TEMPLATES)(_read_shared)
 
-    def open(self, number: int, overrides: Sequence[str]) -> Opened | None:
+    def open(self, number: int, overrides: Sequence[str]) -> Job | None:
         """Open one job; None where Hydra's node is needed."""
         composed = self._composer.compose_task(overrides)
         shared = None if composed is None else self._find_shared(composed[1])
@@ -83,7 +70,7 @@ class FastOpener:
             if path is None:
                 return None
             log = replace(shared.log[1], path=Path(path).absolute())
-        return Opened(
+        return Job(
             number=number,
             overrides=lines,
             run_dir=run_dir,
@@ -92,6 +79,8 @@ class FastOpener:
             environment=shared.environment,
             log=log,
             task=pickle.dumps(task),
+            hydra=None,
+            lines=list(overrides),
         )
 
     def _write(

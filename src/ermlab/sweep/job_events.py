@@ -8,7 +8,8 @@ from hydra.experimental.callback import Callback
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, open_dict, read_write
 
-from ermlab.sweep.jobs import Job, JobOpener
+from ermlab.sweep.job import Job
+from ermlab.sweep.jobs import JobOpener
 
 
 def call_start(context: HydraContext, opener: JobOpener, job: Job, task: TaskFunction) -> None:

@@ -1,7 +1,6 @@
 """Opens the jobs of a multirun as Hydra's `run_job` does, in a few milliseconds each.
 
-A job is kept small, as text and pickles of this process, so that a sweep of a thousand jobs holds
-no thousand configurations. Composing is in `compose.py`, training in `worker.py`.
+Composing is in `compose.py`, training in `worker.py`; what is kept of a job is in `job.py`.
 """
 
 import pickle
@@ -16,68 +15,12 @@ from hydra.core.utils import JobReturn, JobRuntime
 from hydra.types import HydraContext
 from omegaconf import DictConfig, ListConfig, Node, OmegaConf, open_dict, read_write
 
-from ermlab import rundir
 from ermlab.sweep.compose import find_composer
 from ermlab.sweep.fast_jobs import FastOpener
+from ermlab.sweep.job import Job
 from ermlab.sweep.job_files import JobFiles, read_text
-from ermlab.sweep.job_log import JobLog, find_job_log
+from ermlab.sweep.job_log import find_job_log
 from ermlab.sweep.nodes import copy_node, split_hydra
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One job: where it writes, what it writes before it starts, and its configuration.
-
-    Args:
-        number: of the job in its sweep, from 0.
-        overrides: those that are not Hydra's own.
-        run_dir: its folder, absolute; not made yet.
-        files: the text of each file that Hydra puts there, by path below the folder.
-        choices: the chosen option of each config group.
-        environment: variables that are set while it trains.
-        log: the file that its log messages go to; None if they go to none.
-        task: its configuration without the node `hydra`, pickled.
-        hydra: the node `hydra` alone, pickled; None where it can be composed again.
-        lines: all its overrides, as they came.
-    """
-
-    number: int
-    overrides: Sequence[str]
-    run_dir: Path
-    files: Mapping[str, str]
-    choices: Mapping[str, str | None]
-    environment: Mapping[str, str]
-    log: JobLog | None
-    task: bytes
-    hydra: bytes | None
-    lines: Sequence[str]
-
-    def task_config(self) -> DictConfig:
-        """What the task gets."""
-        config: DictConfig = pickle.loads(self.task)  # noqa: S301  # this process pickled it
-        return config
-
-    def write_files(self) -> None:
-        """Make the folder and write Hydra's files into it.
-
-        Raises:
-            RunDirError: the folder cannot be written.
-        """
-        write_files(self.run_dir, self.files)
-
-    def mark_begun(self) -> None:
-        """Leave a sign in the folder that the job's process has begun with it."""
-        self.write_files()
-        path = self.run_dir / rundir.HISTORY
-        with rundir.storage_errors(path):
-            path.touch()
-
-    def has_begun(self, since: float) -> bool:
-        """Whether there is such a sign from after a time [seconds since the epoch]."""
-        try:
-            return (self.run_dir / rundir.HISTORY).stat().st_mtime >= since
-        except OSError:
-            return False
 
 
 class StackedJobReturn(JobReturn):
@@ -160,7 +103,7 @@ class JobOpener:
         """Compose one job and make it small (see `compose`)."""
         fast = self._fast.open(number, overrides)
         if fast is not None:
-            return Job(**vars(fast), hydra=None, lines=list(overrides))
+            return fast
         composed = self.compose(number, overrides)
         task, node = composed.config, composed.config.hydra
         with as_hydra_config(task):
@@ -190,19 +133,6 @@ class JobOpener:
             return copy_node(split_hydra(composed.config)[1], None)
         config: DictConfig = pickle.loads(job.hydra)  # noqa: S301  # this process pickled it
         return config
-
-
-def write_files(run_dir: Path, files: Mapping[str, str]) -> None:
-    """Make a job's folder and write Hydra's files into it.
-
-    Raises:
-        RunDirError: the folder cannot be written.
-    """
-    with rundir.storage_errors(run_dir):
-        run_dir.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
-            (run_dir / name).parent.mkdir(exist_ok=True)
-            (run_dir / name).write_text(text, encoding="utf-8")
 
 
 @contextmanager

@@ -16,8 +16,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from ermlab.errors import ConfigError, StackError
 from ermlab.sweep.groups import Group, plan_groups
+from ermlab.sweep.job import Job
 from ermlab.sweep.job_events import call_end, call_start, has_start_callback
-from ermlab.sweep.jobs import Job, JobOpener, StackedJobReturn
+from ermlab.sweep.jobs import JobOpener, StackedJobReturn
 from ermlab.sweep.plain import start_launch
 from ermlab.sweep.processes import Outcome, Processes
 from ermlab.sweep.progress import SweepProgress
@@ -150,8 +151,9 @@ class StackedLaunches:
 
     def _count_trials(self, launched: int) -> int:
         """Trials of the whole sweep: those that the sampler will ask for, if it says so."""
-        asked = OmegaConf.select(self._sweep.config, "hydra.sweeper.n_trials")
-        return max(launched, asked if isinstance(asked, int) else 0)
+        sweeper = self._sweep.config.hydra.sweeper
+        asked, replicates = (OmegaConf.select(sweeper, key) for key in ("n_trials", "replicates"))
+        return max(launched, (asked or 0) * (replicates or 1))
 
 
 def _tell_reasons(groups: Sequence[Group], first: int, on_unstackable: str) -> None:

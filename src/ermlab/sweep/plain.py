@@ -27,12 +27,12 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from ermlab import rundir
+from ermlab.sweep.job import write_files
 from ermlab.sweep.jobs import (
     Composed,
     JobOpener,
     as_hydra_config,
     task_overrides,
-    write_files,
 )
 from ermlab.sweep.nodes import copy_node, split_hydra
 

@@ -15,7 +15,7 @@ import joblib
 
 from ermlab import rundir
 from ermlab.errors import ConfigError, ErmlabError, TrialError, describe_error
-from ermlab.sweep.jobs import Job
+from ermlab.sweep.job import Job
 from ermlab.sweep.worker import Done, Ended
 from ermlab.trial.run import objective_value
 

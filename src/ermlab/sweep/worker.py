@@ -21,8 +21,8 @@ from omegaconf.basecontainer import BaseContainer
 from ermlab import rundir
 from ermlab.errors import ErmlabError, TrialError, describe_error
 from ermlab.loop.loop import Check
+from ermlab.sweep.job import Job
 from ermlab.sweep.job_log import logging_to
-from ermlab.sweep.jobs import Job
 from ermlab.sweep.trials import Trials
 from ermlab.trial.build import DataCache
 from ermlab.trial.stack_run import Result, TrialTask, run_trials
