@@ -32,6 +32,7 @@ CONFIG = Path(".hydra") / "config.yaml"
 HYDRA_CONFIG = Path(".hydra") / "hydra.yaml"
 OVERRIDES = Path(".hydra") / "overrides.yaml"
 STUDY = "study.jsonl"
+PRUNER = ".pruner.json"  # of a sweep that prunes, only while it runs
 MULTIRUN = "multirun.yaml"
 RESULTS_CSV = "results.csv"
 RESULTS_PARQUET = "results.parquet"

@@ -119,10 +119,11 @@ def test_a_trial_can_begin_at_a_given_clock_in_an_empty_place(tmp_path):
     run_stack(tasks[:1], queue, StackOptions(allow=DEFAULT_ALLOW, cache={}, n_places=3))
     assert queue.began == {1: 4}
     assert queue.clocks == {1: 10, 0: 18}
-    alone = make_tasks(tmp_path / "alone", words)[1]
-    run_trial(alone.config, run_dir=alone.run_dir, choices={}, allow=DEFAULT_ALLOW, is_sweep=True)
-    frames = history(tasks[1].run_dir), history(alone.run_dir)
-    pd.testing.assert_frame_equal(*frames, rtol=1e-9, atol=0)
+    for task, alone in zip(tasks, make_tasks(tmp_path / "alone", words), strict=True):
+        run_dir = alone.run_dir
+        run_trial(alone.config, run_dir=run_dir, choices={}, allow=DEFAULT_ALLOW, is_sweep=True)
+        frames = history(task.run_dir), history(run_dir)
+        pd.testing.assert_frame_equal(*frames, rtol=1e-9, atol=0)
 
 
 def test_a_trial_is_written_when_it_ends_and_not_with_its_neighbours(tmp_path):
@@ -146,7 +147,7 @@ def test_a_wrong_trial_leaves_its_place_to_the_next(tmp_path):
 def test_a_judge_is_told_each_run_s_own_validations_and_can_end_it(tmp_path):
     told = []
 
-    def judge(reports):
+    def judge(reports, clock):
         told.extend(reports)
         return [not (each.job == 2 and each.index == 1) for each in reports]
 

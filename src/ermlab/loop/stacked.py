@@ -50,7 +50,6 @@ class StackedLearner:
         self._rule = StackedRule(self._specs[0].kind)
         self._apart = dict(enumerate(map(_parameters, parts)))  # of trials that are not packed
         self._staying = set(range(len(parts)))
-        self._pack()
 
     @property
     def n_trials(self) -> int:

@@ -22,20 +22,25 @@ from hydra_plugins.hydra_optuna_sweeper._impl import (
 )
 from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution
+from optuna.pruners import BasePruner
 
 from ermlab import rundir
 from ermlab.errors import ConfigError
 from ermlab.sweep.jobs import JobOpener
 from ermlab.sweep.journal import Question
+from ermlab.sweep.ledger import Ledger, SweepOptions
+from ermlab.sweep.post import Server, answer_reports, write_address
+from ermlab.sweep.pruning import Pruning
 from ermlab.sweep.recorded import as_in_run, read_trial
-from ermlab.sweep.study import Study, describe_space
-from ermlab.sweep.study_sweep import StudySweep, SweepOptions
+from ermlab.sweep.study import Study, describe_space, worst_value
+from ermlab.sweep.study_sweep import Trials, run_batches
 from ermlab.trial.final_test import evaluate_best
 from ermlab.trial.targets import allowed_targets, matches
 
 log = logging.getLogger(__name__)
 
 SAMPLERS = ("hydra_plugins.hydra_optuna_sweeper.*", "optuna.samplers.*")
+PRUNERS = ("optuna.pruners.*",)
 TEST_POLICIES = ("winner", "all", "none")
 
 
@@ -72,6 +77,7 @@ def sweep_study(hydra: Hydra, options: Mapping[str, Any], arguments: Sequence[st
     study = Study(
         sweep_dir / rundir.STUDY,
         make_sampler=make_sampler,
+        make_pruner=_pruner_maker(options),
         space=space,
         question=_question(space, fixed, options),
         extend=_extension(options["custom_search_space"], hydra.config, allowed),
@@ -81,23 +87,16 @@ def sweep_study(hydra: Hydra, options: Mapping[str, Any], arguments: Sequence[st
     log.info("a stopped sweep goes on with: %s", resume)
     if study.was_stopped:
         log.info("going on after %d trials", study.n_asked - len(study.open_trials))
-    sweep = StudySweep(
+    ledger = Ledger(
         study,
-        launcher=hydra.launcher,
         opener=JobOpener(hydra.context, hydra.config),
         config=hydra.config,
         fixed=fixed,
-        options=SweepOptions(
-            n_trials=min(options["n_trials"], n_grid or options["n_trials"]),
-            n_jobs=options["n_jobs"],
-            replicates=options["replicates"],
-            timeout_s=options["timeout"],
-            retries=options["retries"],
-            max_failure_rate=options["max_failure_rate"],
-        ),
+        options=_sweep_options(options, n_grid),
+        pruning=_make_pruning(study, options),
     )
     try:
-        sweep.run()
+        _run(ledger, hydra.launcher, sweep_dir)
     except BaseException:
         log.info("the sweep has stopped; it goes on with: %s", resume)
         raise
@@ -106,7 +105,78 @@ def sweep_study(hydra: Hydra, options: Mapping[str, Any], arguments: Sequence[st
     _write_best(study, sweep_dir)
     if options["sweep_test"] == "winner" and len(_directions(options["direction"])) == 1:
         for trial in study.best():
-            _test(sweep.run_dirs(trial.number, trial.params), allowed)
+            _test(ledger.run_dirs(trial.number, trial.params), allowed)
+
+
+def _sweep_options(options: Mapping[str, Any], n_grid: int | None) -> SweepOptions:
+    return SweepOptions(
+        n_trials=min(options["n_trials"], n_grid or options["n_trials"]),
+        n_jobs=options["n_jobs"],
+        replicates=options["replicates"],
+        timeout_s=options["timeout"],
+        retries=options["retries"],
+        max_failure_rate=options["max_failure_rate"],
+        refill=options["refill"],
+    )
+
+
+def _run(ledger: Ledger, launcher: Launcher, sweep_dir: Path) -> None:
+    """Carry out the sweep without a barrier where the launcher can, else in batches."""
+    stream = getattr(launcher, "stream", None)  # a method of our launcher
+    if ledger.options.refill and stream is not None:
+        stream(Trials(ledger))
+        return
+    if ledger.pruning is None:
+        run_batches(ledger, launcher)
+        return
+    pruning = ledger.pruning
+    with Server(answer_reports(pruning.judge)) as server:
+        write_address(sweep_dir, server.address)
+        try:
+            run_batches(ledger, launcher)
+        finally:
+            (sweep_dir / rundir.PRUNER).unlink(missing_ok=True)
+
+
+def _pruner_maker(options: Mapping[str, Any]) -> Callable[[], BasePruner] | None:
+    """Return what makes the pruner, if there is one."""
+    node = options["pruner"]
+    if _pruner_name(options) in ("", "optuna.pruners.NopPruner"):
+        return None
+    if len(_directions(options["direction"])) > 1:
+        raise ConfigError(
+            "a pruner compares one objective, but direction names several",
+            where="hydra.sweeper.pruner",
+            fix="leave hydra/sweeper/pruner out",
+        )
+
+    def make() -> BasePruner:
+        pruner = instantiate(node, _execution_whitelist_=PRUNERS)
+        if not isinstance(pruner, BasePruner):
+            raise ConfigError(
+                f"hydra.sweeper.pruner made a {type(pruner).__name__}, which is no pruner",
+                where="hydra.sweeper.pruner._target_",
+                fix="name a class of optuna.pruners",
+            )
+        return pruner
+
+    return make
+
+
+def _pruner_name(options: Mapping[str, Any]) -> str:
+    return str((options["pruner"] or {}).get("_target_", ""))
+
+
+def _make_pruning(study: Study, options: Mapping[str, Any]) -> Pruning | None:
+    if _pruner_maker(options) is None:
+        return None
+    (direction,) = _directions(options["direction"])
+    return Pruning(
+        study,
+        replicates=options["replicates"],
+        by_replicate=_pruner_name(options) == "optuna.pruners.WilcoxonPruner",
+        worst=worst_value(direction),
+    )
 
 
 def _question(

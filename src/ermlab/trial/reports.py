@@ -28,7 +28,8 @@ class Report:
     value: float
 
 
-Judge = Callable[[Sequence[Report]], Sequence[bool]]  # whether each of the runs trains on
+# Says of each report, made when the stack's clock shows so many steps, whether its run trains on.
+Judge = Callable[[Sequence[Report], int], Sequence[bool]]
 
 
 class Reports:
@@ -75,5 +76,5 @@ class Reports:
             )
             self._n_checks[place] += 1
         kept = torch.ones_like(check.due)
-        kept[places] = torch.tensor(list(self._judge(reports)), dtype=torch.bool)
+        kept[places] = torch.tensor(list(self._judge(reports, check.clock)), dtype=torch.bool)
         return kept

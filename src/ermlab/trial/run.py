@@ -81,7 +81,7 @@ def run_trial(
         is_sweep: whether this is a job of a multirun.
         is_nudged: whether to start one bit beside, to learn how far rounding carries the trial.
         on_check: told of every check, with the number of steps in all.
-        report: asked at every check whether the trial trains on.
+        report: asked at every check whether to train on.
         resume: whether to continue the run that is in the folder; None begins anew.
 
     Returns:
@@ -94,7 +94,7 @@ def run_trial(
             run to be continued that cannot even be built stays as it was.
     """
     began = time.perf_counter()
-    run = _Run(run_dir, resume)
+    run = _Run(run_dir, resume, report)
     columns = flatten_choices(config, choices)
     try:
         check_config(config, choices=choices, is_sweep=is_sweep)
@@ -107,7 +107,7 @@ def run_trial(
             seeded(config.seed, "forward", trial.device),
             nullcontext(lambda: False) if is_sweep else pausing() as pause,
         ):
-            outcome = run.train(trial, pause, on_check, report)
+            outcome = run.train(trial, pause, on_check)
     except CheckpointError:
         raise
     except Exception as error:
@@ -159,10 +159,12 @@ class _Run:
     Args:
         run_dir: the folder.
         resume: whether to continue what is in it.
+        report: asked whether the trial trains on.
     """
 
-    def __init__(self, run_dir: Path, resume: Resume | None) -> None:
+    def __init__(self, run_dir: Path, resume: Resume | None, report: Reports | None) -> None:
         self._run_dir = run_dir
+        self._report = report
         self._resume = resume
         self._saved: Checkpoint | None = None
         self._facts: dict[str, Any] = {}
@@ -184,13 +186,7 @@ class _Run:
         if self._saved is not None and self._resume is not None and not self._resume.force:
             check_facts(self._saved, facts)
 
-    def train(
-        self,
-        trial: Trial,
-        pause: Callable[[], bool],
-        on_check: OnCheck | None,
-        report: Reports | None,
-    ) -> Outcome:
+    def train(self, trial: Trial, pause: Callable[[], bool], on_check: OnCheck | None) -> Outcome:
         """Train, and write what belongs to it; return how it ended."""
         run_dir, plan, saved = self._run_dir, trial.plan, self._saved
         learner = SingleLearner(trial.parts, pause)
@@ -222,7 +218,7 @@ class _Run:
                     learner,
                     [plan],
                     record=record,
-                    keep=None if report is None else report.keep,
+                    keep=None if self._report is None else self._report.keep,
                     store=files.store,
                     finish=lambda _, outcome: outcomes.append(outcome),
                     checkpoint=checkpoint,
