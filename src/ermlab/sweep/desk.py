@@ -39,6 +39,10 @@ class Source(Protocol):
         """Return the numbers and overrides of the next runs, at most so many."""
         ...
 
+    def be_ahead(self, n_trials: int) -> None:
+        """Let so many trials be asked for that wait until others have ended."""
+        ...
+
     def started(self, number: int, clock: int) -> None:
         """Take in that a run began when the clock of the only stack showed so many steps."""
         ...

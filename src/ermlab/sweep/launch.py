@@ -15,6 +15,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from ermlab.errors import ConfigError, StackError
+from ermlab.sweep.ahead import Ahead
 from ermlab.sweep.desk import JobDesk, Source, settle
 from ermlab.sweep.groups import Group, plan_groups
 from ermlab.sweep.job import Job
@@ -135,21 +136,27 @@ class StackedLaunches:
             on_unstackable=self._options.on_unstackable,
             prunes=source.prunes,
         )
-        desk = JobDesk(
+        with self._progress.launch(self._count_trials(0)):
+            if self._n_processes == 1:
+                desk, see = self._make_desk(source, is_only=True), self._progress.see
+                starts, clock = source.starts, source.decided
+                lane = Lane(desk, self._trials, options, on_check=see, starts=starts, clock=clock)
+                lane.run()
+            else:
+                source.be_ahead(n_lanes)
+                with Ahead(source, n_ahead=n_lanes) as ahead:
+                    self._run_lanes(self._make_desk(ahead, is_only=False), options, n_lanes)
+                ahead.check()
+
+    def _make_desk(self, source: Source, *, is_only: bool) -> JobDesk:
+        return JobDesk(
             source,
             open_job=self._opener.open,
             on_start=self._start_job,
             on_end=self._end_job,
             progress=self._progress,
-            is_only=self._n_processes == 1,
+            is_only=is_only,
         )
-        with self._progress.launch(self._count_trials(0)):
-            if self._n_processes == 1:
-                see, starts, clock = self._progress.see, source.starts, source.decided
-                lane = Lane(desk, self._trials, options, on_check=see, starts=starts, clock=clock)
-                lane.run()
-            else:
-                self._run_lanes(desk, options, n_lanes)
 
     def _run_lanes(self, desk: JobDesk, options: LaneOptions, n_lanes: int) -> None:
         """Let lanes in other processes work until the desk has no more jobs.

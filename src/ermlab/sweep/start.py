@@ -85,7 +85,7 @@ class _Lazy:
     def __init__(self, make: Callable[[], Any], *, streams: bool = False) -> None:
         self._make = make
         self._made: Any = None
-        self.stream = self._stream if streams else None
+        self.stream: Callable[[Source], None] | None = self._stream if streams else None
 
     def launch(self, overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
         """Carry out jobs and return one result for each, in order."""

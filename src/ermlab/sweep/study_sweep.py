@@ -93,6 +93,7 @@ class Trials:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._n_open = ledger.options.n_jobs
         self._waiting: list[Run] = []
         self._given: dict[int, Run] = {}
         self._lock = threading.RLock()
@@ -130,13 +131,17 @@ class Trials:
                     if not self._ledger.skip(run):
                         taken.append(run)
                     continue
-                is_free = self._ledger.n_open < self._ledger.options.n_jobs
+                is_free = self._ledger.n_open < self._n_open
                 runs = self._ledger.next_trial(is_new=is_new and is_free)
                 if runs is None:
                     break
                 self._waiting += runs
             self._given |= {run.number: run for run in taken}
             return [(run.number, run.overrides) for run in taken]
+
+    def be_ahead(self, n_trials: int) -> None:
+        """Let so many trials be asked for that wait until others have ended."""
+        self._n_open = self._ledger.options.n_jobs + n_trials
 
     def started(self, number: int, clock: int) -> None:
         """Take in that a run began when the clock of the only stack showed so many steps."""
@@ -158,11 +163,10 @@ class Trials:
 
     def judge(self, reports: Sequence[Report], clock: int | None) -> list[bool]:
         """Return which runs train on."""
-        pruning = self._ledger.pruning
+        pruning = self._ledger.pruning  # has a lock of its own: a sampler may be asked meanwhile
         if pruning is None:
             return [True] * len(reports)
-        with self._lock:
-            return pruning.judge(reports, spare=clock is not None and clock <= self.decided)
+        return pruning.judge(reports, spare=clock is not None and clock <= self.decided)
 
     @property
     def prunes(self) -> bool:
