@@ -24,17 +24,20 @@ from ermlab.config.store import find_conf_dir, register_schemas
 
 log = logging.getLogger(__name__)
 
+CONFIG_DIR = "--config-dir"
+
 QUIET = (
     r".* is experimental \(supported from",  # Optuna, of samplers that it has had for years
     "Clip non-finite values",  # Optuna's GP, of the inf that we report for a diverged trial
 )
 
 
-def main(allow: Sequence[str] = ()) -> None:
+def main(allow: Sequence[str] = (), config_dir: Path | None = None) -> None:
     """Run the command line of this process.
 
     Args:
         allow: patterns of further `_target_`s that configurations may call, such as "my_pkg.*".
+        config_dir: folder with more options, as `--config-dir` names it; that one goes before.
 
     Raises:
         SystemExit: always at the end of a command, or with a code that is not 0 after an error.
@@ -44,8 +47,10 @@ def main(allow: Sequence[str] = ()) -> None:
     words = sys.argv[1:]
     if words and is_command(words[0]):
         guard(lambda: run_command(words, allow=allow))
-    else:
-        guard(lambda: run_hydra(allow))
+        return
+    if config_dir is not None and not any(word.startswith(CONFIG_DIR) for word in words):
+        sys.argv[1:] = [*words, CONFIG_DIR, str(config_dir)]
+    guard(lambda: run_hydra(allow))
 
 
 def is_command(word: str) -> bool:

@@ -1,0 +1,1 @@
+"""Learn a wave: an example of a project with parts of its own for ermlab."""
