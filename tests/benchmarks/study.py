@@ -172,14 +172,14 @@ def time_study(path: Path, size: int) -> tuple[float, float]:
         path, make_sampler=lambda: sampler, make_pruner=None, space=SPACE, question=asked,
         extend=None, go_on_changed=False,
     )  # fmt: skip
-    journal_s = _timed(study._journal, ("asked", "started", "told"))
+    journal_s = _timed(study._journal, ("asked", "started", "judged", "told"))
     for number in range(size + 10):
         if number == size:
             began, journal_s[0] = time.perf_counter(), 0.0
         study.ask()
         study.start(number, number)
         for index in range(20):
-            study.report(number, index, 1 / (1 + index))
+            study.judge(number, index, 1 / (1 + index))
         study.tell(number, [float(number % 17)])
     whole_s = time.perf_counter() - began
     study.close()

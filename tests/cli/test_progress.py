@@ -15,7 +15,6 @@ def check(step, loss=0.5):
     values = {"train_loss": torch.tensor([1.0]), "valid_loss": torch.tensor([loss])}
     due = torch.tensor([True])
     return Check(
-        clock=4,
         step=torch.tensor([step]), due=due, epoch=torch.ones(1), values=values,
         wall_s=torch.zeros(1), active=due, diverged=~due,
     )  # fmt: skip

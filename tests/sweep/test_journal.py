@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ermlab.errors import RunDirError
-from ermlab.sweep.journal import Asked, Journal, Question, Started, Told, read_journal
+from ermlab.sweep.journal import Asked, Journal, Judged, Question, Started, Told, read_journal
 
 QUESTION = Question(space={"a": "{}"}, fixed=["b=1"], directions=["minimize"], replicates=2)
 VALUES = st.one_of(st.floats(allow_nan=False), st.integers(-(2**53), 2**53), st.text(max_size=5))
@@ -18,7 +18,12 @@ def write(path, events):
     journal = Journal(path)
     journal.begin(QUESTION, {"version_optuna": "5"})
     for event in events:
-        write_event = {Asked: journal.asked, Started: journal.started, Told: journal.told}
+        write_event = {
+            Asked: journal.asked,
+            Started: journal.started,
+            Judged: journal.judged,
+            Told: journal.told,
+        }
         write_event[type(event)](event)
     journal.close()
 
@@ -33,13 +38,11 @@ def test_what_is_written_is_read_back(params, tmp_path_factory):
         values = None if trial % 2 else [math.inf]
         state = "PRUNED" if trial % 2 else "COMPLETE"
         events.append(Started(job=trial, clock=3 * trial))
-        reports = {0: 1.5, 1: math.inf} if trial % 2 else {}
+        if trial % 2:
+            events.append(Judged(trial=trial, index=0, value=1.5, is_pruned=False))
+            events.append(Judged(trial=trial, index=1, value=math.inf, is_pruned=True))
         failed, clock = trial % 3 == 0, 7 if trial else None
-        events.append(
-            Told(
-                trial=trial, state=state, values=values, reports=reports, failed=failed, clock=clock
-            )
-        )
+        events.append(Told(trial=trial, state=state, values=values, failed=failed, clock=clock))
     write(path, events)
     question, versions, read = read_journal(path)
     assert (question, versions, read) == (QUESTION, {"version_optuna": "5"}, events)

@@ -75,7 +75,7 @@ def test_a_job_finds_who_prunes_it_in_the_folder_of_the_sweep(tmp_path):
         assert stat.S_IMODE(mode) == 0o600  # it holds the key
         found = post.find_judge(tmp_path)
         reports = [Report(job=4, index=0, value=0.5), Report(job=5, index=2, value=float("inf"))]
-        assert list(found(reports, 7)) == [True, False]
+        assert list(found(reports)) == [True, False]
         assert told == reports
 
 
@@ -88,7 +88,7 @@ def test_a_job_is_never_answered_with_a_pickle(tmp_path):
         post.write_address(tmp_path, server.address)
         judge = post.find_judge(tmp_path)
         with pytest.raises(ValueError):  # noqa: PT011  # UnicodeDecodeError or JSONDecodeError
-            judge([Report(job=0, index=0, value=1.0)], 0)
+            judge([Report(job=0, index=0, value=1.0)])
 
 
 @pytest.mark.parametrize(

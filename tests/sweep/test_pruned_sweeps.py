@@ -130,7 +130,7 @@ def test_a_killed_sweep_that_prunes_has_the_table_of_the_undisturbed_one(pruner,
         (["hydra.sweeper.pruner._target_=os.system"], "os.system"),
         (["hydra.sweeper.pruner._target_=optuna.samplers.TPESampler"], "optuna.samplers"),
         (["hydra/sweeper/pruner=median", "hydra.sweeper.pruner.n_startup_trials=-1"], "-1"),
-        (["hydra/sweeper/pruner=median", "objective=test_loss"], "the pruner needs test_loss"),
+        (["hydra/sweeper/pruner=median", "objective=valid_accuracy"], "valid_accuracy"),
         (["hydra/sweeper/pruner=median", "hydra.sweeper.direction=[minimize,minimize]"], "several"),
     ],
 )  # fmt: skip

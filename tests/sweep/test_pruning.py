@@ -14,11 +14,9 @@ class Study:
     def __init__(self, bound):
         self.bound, self.reports = bound, []
 
-    def report(self, number, index, value):
+    def judge(self, number, index, value):
         self.reports.append((number, index, value))
-
-    def should_prune(self, number):
-        return [value for trial, _, value in self.reports if trial == number][-1] > self.bound
+        return value > self.bound
 
 
 def make(bound, replicates=1, *, by_replicate=False):
@@ -60,11 +58,10 @@ def test_what_is_not_finite_is_the_worst(value):
     assert study.reports == [(0, 0, INF)]
 
 
-def test_decisions_made_before_a_stop_are_reported_and_not_made_again():
+def test_runs_are_judged_in_the_order_of_their_numbers_wherever_they_stand():
     study, pruning = make(5.0)
-    assert pruning.judge([report(0, 0, 9.0)], spare=True) == [True]
-    assert study.reports == [(0, 0, 9.0)]
-    assert not pruning.is_pruned(0)
+    assert pruning.judge([report(7, 0, 6.0), report(2, 0, 4.0)]) == [False, True]
+    assert [trial for trial, _, _ in study.reports] == [2, 7]
 
 
 def test_by_replicate_the_final_values_are_reported():

@@ -137,8 +137,7 @@ def test_another_question_is_refused_with_what_changed(changes, told, tmp_path):
 def report_all(study, number, values):
     """Report until the pruner ends the trial; return whether it did."""
     for index, value in enumerate(values):
-        study.report(number, index, value)
-        if study.should_prune(number):
+        if study.judge(number, index, value):
             study.tell_pruned(number)
             return True
     study.tell(number, [min(values)])
@@ -180,7 +179,7 @@ def test_a_study_that_goes_on_prunes_and_asks_as_the_undisturbed_one(name, tmp_p
 def test_a_failure_after_good_reports_is_told_the_worst_value(tmp_path):
     study = open_study(tmp_path / "s", SAMPLERS["tpe"], make_pruner=PRUNERS["median"])
     study.ask()
-    study.report(0, 0, 0.001)
+    study.judge(0, 0, 0.001)
     study.tell(0, None)
     assert study.best() == []
     assert study.n_failed == 1
@@ -192,11 +191,27 @@ def test_a_failure_after_good_reports_is_told_the_worst_value(tmp_path):
 def test_a_pruned_trial_counts_by_its_last_report_and_is_no_failure(tmp_path):
     study = open_study(tmp_path / "s", SAMPLERS["tpe"], make_pruner=PRUNERS["median"])
     study.ask()
-    study.report(0, 0, 3.0)
-    study.report(0, 1, 2.5)
+    study.judge(0, 0, 3.0)
+    study.judge(0, 1, 2.5)
     study.tell_pruned(0)
     study.close()
     again = open_study(tmp_path / "s", SAMPLERS["tpe"], make_pruner=PRUNERS["median"])
     assert (again.n_failed, again.n_told, again.best()) == (0, 1, [])
     assert again._study.trials[0].intermediate_values == {0: 3.0, 1: 2.5}
+    again.close()
+
+
+def test_what_was_decided_before_a_stop_is_not_decided_again(tmp_path):
+    study = open_study(tmp_path / "s", SAMPLERS["tpe"], make_pruner=PRUNERS["median"])
+    for number, value in enumerate([1.0, 2.0, 9.0]):
+        study.ask()
+        decided = study.judge(number, 0, value)
+        if number < 2:
+            study.tell(number, [value])
+    assert decided
+    study.ask()  # an event, with which the reports are written
+    study.close()
+    again = open_study(tmp_path / "s", SAMPLERS["tpe"], make_pruner=PRUNERS["median"])
+    assert again.judge(2, 0, 0.0)  # measured again, whatever it is now
+    assert again._study.trials[2].intermediate_values == {0: 9.0}
     again.close()

@@ -147,7 +147,7 @@ def test_a_wrong_trial_leaves_its_place_to_the_next(tmp_path):
 def test_a_judge_is_told_each_run_s_own_validations_and_can_end_it(tmp_path):
     told = []
 
-    def judge(reports, clock):
+    def judge(reports):
         told.extend(reports)
         return [not (each.job == 2 and each.index == 1) for each in reports]
 

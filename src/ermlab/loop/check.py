@@ -11,7 +11,6 @@ class Check:
     """What is measured right after a step.
 
     Args:
-        clock: steps that the stack has made.
         step: of each trial, counted from its own step 0, (K,) int64.
         due: which trials are measured now, (K,) bool; the values of the others are NaN.
         epoch: passes over the training split so far, (K,).
@@ -22,7 +21,6 @@ class Check:
         diverged: which trials this check ended as diverged, (K,) bool.
     """
 
-    clock: int
     step: Tensor
     due: Tensor
     epoch: Tensor

@@ -166,7 +166,6 @@ class Progress:
             measures = self.learner.evaluate("valid", due)
             values |= {f"valid_{name}": value for name, value in measures.items()}
         return Check(
-            clock=self.clock,
             step=self.steps - 1,
             due=due,
             epoch=self.epochs(),

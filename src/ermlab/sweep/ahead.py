@@ -28,7 +28,7 @@ class Ahead:
 
     def __init__(self, source: Source, *, n_ahead: int) -> None:
         self._source, self._n_ahead = source, n_ahead
-        self.starts, self.decided = source.starts, source.decided
+        self.starts, self.clock = source.starts, source.clock
         self._prunes, self._n_at_once = source.prunes, source.n_at_once
         self._ready: deque[Run] = deque()
         self._ends: deque[End] = deque()
@@ -89,9 +89,9 @@ class Ahead:
             self._is_idle = False
             self._changed.notify_all()
 
-    def judge(self, reports: Sequence[Report], clock: int | None) -> list[bool]:
+    def judge(self, reports: Sequence[Report]) -> list[bool]:
         """Return which runs train on."""
-        return self._source.judge(reports, clock)
+        return self._source.judge(reports)
 
     def check(self) -> None:
         """Raise what the source has raised, if anything."""

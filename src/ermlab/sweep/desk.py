@@ -23,7 +23,7 @@ class Source(Protocol):
     """Gives the runs of a sweep one by one (see `study_sweep.Trials`)."""
 
     starts: dict[int, int]
-    decided: int
+    clock: int
 
     @property
     def n_at_once(self) -> int:
@@ -51,7 +51,7 @@ class Source(Protocol):
         """Take in how a run ended."""
         ...
 
-    def judge(self, reports: Sequence[Report], clock: int | None) -> list[bool]:
+    def judge(self, reports: Sequence[Report]) -> list[bool]:
         """Return which runs train on."""
         ...
 
@@ -131,9 +131,9 @@ class JobDesk:
             clock = clock if self._is_only else None
             self._source.ended(number, job.run_dir, ended.value, clock)
 
-    def judge(self, reports: Sequence[Report], clock: int) -> list[bool]:
+    def judge(self, reports: Sequence[Report]) -> list[bool]:
         """Return which jobs train on."""
-        return self._source.judge(reports, clock if self._is_only else None)
+        return self._source.judge(reports)
 
     def take_back(self) -> list[Job]:
         """Take back the jobs of lanes that were lost; return those that had begun to train."""

@@ -9,7 +9,7 @@ finished writing is the last line, and is dropped.
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -54,6 +54,16 @@ class Started:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What a trial reported at a validation, counted from 0, and whether it was pruned then."""
+
+    trial: int
+    index: int
+    value: float
+    is_pruned: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Told:
     """How a trial ended.
 
@@ -61,7 +71,6 @@ class Told:
         trial: its number.
         state: Optuna's name of it.
         values: of its objectives, if it has any.
-        reports: what it reported, by the index of the validation.
         failed: whether it was hindered.
         clock: what the stack's clock showed, where one process trains in stacks.
     """
@@ -69,12 +78,11 @@ class Told:
     trial: int
     state: str
     values: Sequence[float] | None
-    reports: Mapping[int, float] = field(default_factory=dict)
     failed: bool = False
     clock: int | None = None
 
 
-Event = Asked | Started | Told
+Event = Asked | Started | Judged | Told
 
 
 class Journal:
@@ -87,6 +95,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: TextIO | None = None
+        self._judged: list[Judged] = []  # not written yet
 
     def begin(self, question: Question, versions: Mapping[str, Any]) -> None:
         """Write what the sweep asks into a new file."""
@@ -100,6 +109,14 @@ class Journal:
         """Write down that a run began."""
         self._append({"start": event.job, "clock": event.clock})
 
+    def judged(self, event: Judged) -> None:
+        """Keep what a trial reported, to be written before the next event.
+
+        A line for each check of a stack would cost more than it saves: what is lost with the
+        process is reported again, in the same order, when the sweep goes on.
+        """
+        self._judged.append(event)
+
     def told(self, event: Told) -> None:
         """Write down how a trial ended."""
         line: dict[str, Any] = {
@@ -108,8 +125,6 @@ class Journal:
             "values": event.values,
             "failed": event.failed,
         }
-        if event.reports:
-            line["reports"] = list(event.reports.items())
         if event.clock is not None:
             line["clock"] = event.clock
         self._append(line)
@@ -121,11 +136,15 @@ class Journal:
             self._file = None
 
     def _append(self, line: Mapping[str, Any]) -> None:
+        lines = [line]
+        if self._judged:
+            each = [[e.trial, e.index, e.value, e.is_pruned] for e in self._judged]
+            lines, self._judged = [{"judged": each}, line], []
         with rundir.storage_errors(self._path):
             if self._file is None:
                 _drop_torn_line(self._path)
                 self._file = self._path.open("a", encoding="utf-8")
-            self._file.write(json.dumps(line, default=str) + "\n")
+            self._file.write("".join(json.dumps(one, default=str) + "\n" for one in lines))
             self._file.flush()
 
 
@@ -180,6 +199,9 @@ def _read_events(path: Path, lines: Sequence[str]) -> Iterator[Event]:
     for number, line in enumerate(lines, 2):
         read = _read_line(path, number, line)
         try:
+            if "judged" in read:
+                yield from [_judgement(path, number, each) for each in read["judged"]]
+                continue
             event = _event(path, number, read)
         except (KeyError, TypeError, ValueError) as error:
             raise _damaged(path, f"line {number} is no event ({error!r})") from error
@@ -208,17 +230,22 @@ def _event(path: Path, number: int, read: Mapping[str, Any]) -> Event:
     state, values = read["state"], read["values"]
     if state not in ("COMPLETE", "PRUNED", "FAIL"):
         raise _damaged(path, f"line {number} has {state!r} for the state of a trial")
-    reports = {
-        _whole_number(path, number, index, "a validation"): float(value)
-        for index, value in list(read.get("reports", ()))
-    }
     return Told(
         trial=subject,
         state=state,
         values=None if values is None else [float(value) for value in list(values)],
-        reports=reports,
         failed=read.get("failed", state == "PRUNED") is True,  # in format 1 none were pruned
         clock=clock,
+    )
+
+
+def _judgement(path: Path, number: int, read: Any) -> Judged:
+    trial, index, value, is_pruned = read
+    return Judged(
+        trial=_whole_number(path, number, trial, "the number of a trial"),
+        index=_whole_number(path, number, index, "a validation"),
+        value=float(value),
+        is_pruned=is_pruned is True,
     )
 
 

@@ -44,7 +44,7 @@ class Desk(Protocol):
         """Take in how a job ended."""
         ...
 
-    def judge(self, reports: Sequence[Report], clock: int) -> list[bool]:
+    def judge(self, reports: Sequence[Report]) -> list[bool]:
         """Return which jobs train on."""
         ...
 

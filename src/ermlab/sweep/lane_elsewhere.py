@@ -47,6 +47,6 @@ class _RemoteDesk:
         told = portable(self._jobs.pop(number), ended)
         call(self._connection, ("end", number, told, clock, records))
 
-    def judge(self, reports: Sequence[Report], clock: int) -> list[bool]:
-        kept: list[bool] = call(self._connection, ("judge", list(reports), clock))
+    def judge(self, reports: Sequence[Report]) -> list[bool]:
+        kept: list[bool] = call(self._connection, ("judge", list(reports)))
         return kept

@@ -140,7 +140,7 @@ class StackedLaunches:
         with self._progress.launch(self._count_trials(0)):
             if self._n_processes == 1:
                 desk, see = self._make_desk(source, is_only=True), self._progress.see
-                starts, clock = source.starts, source.decided
+                starts, clock = source.starts, source.clock
                 lane = Lane(desk, self._trials, options, on_check=see, starts=starts, clock=clock)
                 lane.run()
             else:

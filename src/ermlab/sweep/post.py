@@ -175,7 +175,7 @@ def find_judge(sweep_dir: Path) -> Judge | None:
             "on the machine of the sweep",
         ) from error
 
-    def judge(reports: Sequence[Report], clock: int) -> Sequence[bool]:
+    def judge(reports: Sequence[Report]) -> Sequence[bool]:
         connection.send_bytes(json.dumps([asdict(each) for each in reports]).encode())
         kept: Sequence[bool] = json.loads(connection.recv_bytes())
         return kept

@@ -17,12 +17,8 @@ from ermlab.trial.reports import Report
 class ReportedStudy(Protocol):
     """What pruning asks of a study."""
 
-    def report(self, number: int, index: int, value: float) -> None:
-        """Take in what a trial has measured at a validation."""
-        ...
-
-    def should_prune(self, number: int) -> bool:
-        """Whether the trial is to end."""
+    def judge(self, number: int, index: int, value: float) -> bool:
+        """Take in what a trial has measured at a validation; return whether it is pruned."""
         ...
 
 
@@ -50,27 +46,23 @@ class Pruning:
         self._pruned: set[int] = set()
         self._lock = threading.RLock()
 
-    def judge(self, reports: Sequence[Report], *, spare: bool = False) -> list[bool]:
-        """Return of each report whether its run trains on.
-
-        Args:
-            reports: of one moment, at most one of each run.
-            spare: whether all do: these decisions have been made before.
-        """
+    def judge(self, reports: Sequence[Report]) -> list[bool]:
+        """Return of each report, of one moment and different runs, whether its run trains on."""
         with self._lock:
             if not self._by_replicate:
-                for report in reports:
-                    self._take(report, spare)
+                # In this order, since a run may have another place when a sweep goes on.
+                for report in sorted(reports, key=lambda each: each.job):
+                    self._take(report)
             return [report.job // self._replicates not in self._pruned for report in reports]
 
     def end(self, job: int, value: float) -> None:
         """Take in the final value of a run."""
         trial = job // self._replicates
         with self._lock:
-            if self._by_replicate and trial not in self._pruned:
-                self._study.report(trial, job % self._replicates, self._healthy(value))
-                if self._study.should_prune(trial):
-                    self._pruned.add(trial)
+            if not self._by_replicate or trial in self._pruned:
+                return
+            if self._study.judge(trial, job % self._replicates, self._healthy(value)):
+                self._pruned.add(trial)
 
     def is_pruned(self, trial: int) -> bool:
         """Whether a trial has been pruned."""
@@ -93,17 +85,16 @@ class Pruning:
         with self._lock:
             for job, history in histories.items():
                 for index, value in enumerate(history):
-                    self._take(Report(job=job, index=index, value=value), spare=True)
+                    self._take(Report(job=job, index=index, value=value))
             self._pruned.add(trial)
 
-    def _take(self, report: Report, spare: bool) -> None:
+    def _take(self, report: Report) -> None:
         trial = report.job // self._replicates
         values = self._values[trial][report.index]
         values[report.job] = self._healthy(report.value)
         if len(values) < self._replicates or trial in self._pruned:
             return
-        self._study.report(trial, report.index, fsum(values.values()) / len(values))
-        if self._study.should_prune(trial) and not spare:
+        if self._study.judge(trial, report.index, fsum(values.values()) / len(values)):
             self._pruned.add(trial)
 
     def _healthy(self, value: float) -> float:

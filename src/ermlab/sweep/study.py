@@ -6,6 +6,7 @@ is given the recorded trials instead, and goes on from these.
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from ermlab.sweep.journal import (
     Asked,
     Event,
     Journal,
+    Judged,
     Question,
     Started,
     Told,
@@ -69,7 +71,8 @@ class Study:
         self._directions = list(question.directions)
         self._journal = Journal(path)
         self._open: dict[int, optuna.Trial] = {}
-        self._reports: dict[int, dict[int, float]] = {}  # of the open trials
+        # Of the open trials, by validation: what was decided there.
+        self._decided: dict[int, dict[int, bool]] = defaultdict(dict)
         self._failed: set[int] = set()
         self.starts: dict[int, int] = {}  # of the runs before a stop, by number of the job
         self.clock = 0  # of the stack, when a trial was last told
@@ -111,14 +114,24 @@ class Study:
         """Take in that a run began when a stack's clock showed so many steps."""
         self._journal.started(Started(job=job, clock=clock))
 
-    def report(self, number: int, index: int, value: float) -> None:
-        """Take in what a trial has measured at a validation, counted from 0."""
-        self._open[number].report(value, index)
-        self._reports.setdefault(number, {})[index] = value
+    def judge(self, number: int, index: int, value: float) -> bool:
+        """Take in what a trial has measured at a validation; return whether it is pruned.
 
-    def should_prune(self, number: int) -> bool:
-        """Whether the pruner would end a trial now."""
-        return self._open[number].should_prune()
+        What was decided before a stop is not decided again.
+
+        Args:
+            number: of the trial.
+            index: of the validation, from 0.
+            value: of the objective.
+        """
+        decided = self._decided[number]
+        if index not in decided:
+            trial = self._open[number]
+            trial.report(value, index)
+            decided[index] = bool(trial.should_prune())
+            told = Judged(trial=number, index=index, value=value, is_pruned=decided[index])
+            self._journal.judged(told)
+        return decided[index]
 
     def tell(
         self, number: int, values: Sequence[float] | None, *, clock: int | None = None
@@ -134,7 +147,7 @@ class Study:
             clock: what the stack's clock shows, if there is one.
         """
         failed = values is None
-        if values is None and self._reports.get(number):
+        if values is None and self._decided[number]:
             values = [worst_value(each) for each in self._directions]
         state = "PRUNED" if values is None else "COMPLETE"
         self._end(number, state, values, failed=failed, clock=clock)
@@ -156,11 +169,10 @@ class Study:
             trial=number,
             state=state,
             values=values,
-            reports=self._reports.pop(number, {}),
             failed=failed,
             clock=clock,
         )
-        self._take(self._open.pop(number), told)
+        self._take(told)
         self._journal.told(told)
 
     def best(self) -> list[optuna.trial.FrozenTrial]:
@@ -190,7 +202,9 @@ class Study:
             self._extend(trial)
         return trial
 
-    def _take(self, trial: optuna.Trial, told: Told) -> None:
+    def _take(self, told: Told) -> None:
+        trial = self._open.pop(told.trial)
+        self._decided.pop(told.trial, None)
         if told.failed:
             self._failed.add(told.trial)
         self.clock = self.clock if told.clock is None else told.clock
@@ -203,15 +217,15 @@ class Study:
         if not self._replay(events):
             log.info("the sampler has no seed: it goes on from the recorded trials")
             self._study, self._open, self._failed = self._new_study(), {}, set()
+            self._decided.clear()
             self._restore(events)
         self.starts = {each.job: each.clock for each in events if isinstance(each, Started)}
 
     def _replay(self, events: Sequence[Event]) -> bool:
         """Play the events to the sampler; return whether it suggested what is recorded."""
         for event in events:
-            if isinstance(event, Told):
-                self._retell(event)
             if not isinstance(event, Asked):
+                self._repeat(event)
                 continue
             trial = self._suggest()
             if trial.params != dict(event.params):
@@ -219,24 +233,26 @@ class Study:
             self._open[trial.number] = trial
         return True
 
-    def _retell(self, told: Told) -> None:
-        trial = self._open.pop(told.trial)
-        for index, value in told.reports.items():
-            trial.report(value, index)
-            if self._make_pruner is not None:
-                trial.should_prune()  # a pruner may note down what it has seen
-        self._take(trial, told)
-
     def _restore(self, events: Sequence[Event]) -> None:
         """Put the recorded trials into the study."""
         for event in events:
-            if isinstance(event, Told):
-                self._retell(event)
             if not isinstance(event, Asked):
+                self._repeat(event)
                 continue
             self._study.enqueue_trial(dict(event.params))
             trial = self._suggest()
             self._open[trial.number] = trial
+
+    def _repeat(self, event: Started | Judged | Told) -> None:
+        """Let what happened after a suggestion happen again."""
+        if isinstance(event, Told):
+            self._take(event)
+        elif isinstance(event, Judged) and event.trial in self._open:
+            trial = self._open[event.trial]
+            trial.report(event.value, event.index)
+            if self._make_pruner is not None:
+                trial.should_prune()  # a pruner may note down what it has seen
+            self._decided[event.trial][event.index] = event.is_pruned
 
 
 def worst_value(direction: str) -> float:

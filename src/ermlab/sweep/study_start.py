@@ -65,6 +65,7 @@ def sweep_study(hydra: Hydra, options: Mapping[str, Any], arguments: Sequence[st
     Raises:
         ErmlabError: an option is wrong, the folder holds another sweep, or all trials failed.
     """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # the sweep's own log tells more
     allowed = _allowed(hydra)
     _check_options(options)
     space, fixed = _read_space([*_params(options), *arguments], options)
@@ -151,7 +152,14 @@ def _pruner_maker(options: Mapping[str, Any]) -> Callable[[], BasePruner] | None
         )
 
     def make() -> BasePruner:
-        pruner = instantiate(node, _execution_whitelist_=PRUNERS)
+        try:
+            pruner = instantiate(node, _execution_whitelist_=PRUNERS)
+        except Exception as error:
+            raise ConfigError(
+                f"the pruner cannot be made: {' '.join(str(error).split())}",
+                where="hydra.sweeper.pruner",
+                fix="give it the arguments of its class in optuna.pruners",
+            ) from error
         if not isinstance(pruner, BasePruner):
             raise ConfigError(
                 f"hydra.sweeper.pruner made a {type(pruner).__name__}, which is no pruner",
@@ -160,6 +168,7 @@ def _pruner_maker(options: Mapping[str, Any]) -> Callable[[], BasePruner] | None
             )
         return pruner
 
+    make()  # a mistake is told before anything else is done
     return make
 
 

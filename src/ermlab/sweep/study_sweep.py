@@ -97,8 +97,8 @@ class Trials:
         self._waiting: list[Run] = []
         self._given: dict[int, Run] = {}
         self._lock = threading.RLock()
-        # What a stack's clock showed when the runs began that a stop interrupted; until it shows
-        # `decided`, who is pruned has been decided before.
+        # What the stack's clock showed when the runs began that a stop interrupted, and when the
+        # last trial was told before it.
         open_jobs = {
             trial * ledger.options.replicates + r
             for trial in ledger.study.open_trials
@@ -106,7 +106,7 @@ class Trials:
         }
         starts = ledger.study.starts
         self.starts = {job: clock for job, clock in starts.items() if job in open_jobs}
-        self.decided = ledger.study.clock
+        self.clock = ledger.study.clock
 
     @property
     def n_at_once(self) -> int:
@@ -161,12 +161,12 @@ class Trials:
                 self._waiting.insert(0, run)
             self._ledger.check_failures()
 
-    def judge(self, reports: Sequence[Report], clock: int | None) -> list[bool]:
+    def judge(self, reports: Sequence[Report]) -> list[bool]:
         """Return which runs train on."""
         pruning = self._ledger.pruning  # has a lock of its own: a sampler may be asked meanwhile
         if pruning is None:
             return [True] * len(reports)
-        return pruning.judge(reports, spare=clock is not None and clock <= self.decided)
+        return pruning.judge(reports)
 
     @property
     def prunes(self) -> bool:

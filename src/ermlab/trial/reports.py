@@ -28,8 +28,7 @@ class Report:
     value: float
 
 
-# Says of each report, made when the stack's clock shows so many steps, whether its run trains on.
-Judge = Callable[[Sequence[Report], int], Sequence[bool]]
+Judge = Callable[[Sequence[Report]], Sequence[bool]]  # whether the run of each trains on
 
 
 class Reports:
@@ -76,5 +75,5 @@ class Reports:
             )
             self._n_checks[place] += 1
         kept = torch.ones_like(check.due)
-        kept[places] = torch.tensor(list(self._judge(reports, check.clock)), dtype=torch.bool)
+        kept[places] = torch.tensor(list(self._judge(reports)), dtype=torch.bool)
         return kept
