@@ -15,7 +15,7 @@ from ermlab.trial.run import run_trial
 from ermlab.trial.targets import DEFAULT_ALLOW
 
 STEPS = 120  # six epochs of 20 batches: three validations, and steps after the last one
-EXPERIMENTS = sorted(path.stem for path in (find_conf_dir() / "experiment").glob("*.yaml"))
+EXPERIMENTS = sorted(path.stem for path in (find_conf_dir() / "experiment").glob("main_*.yaml"))
 SEED = 7
 
 

@@ -14,7 +14,7 @@ def child_seed(seed: int, purpose: str) -> int:
 
     Args:
         seed: seed of the trial, any integer.
-        purpose: what is drawn with it: "init", "data", "split", "batches", "forward".
+        purpose: what is drawn with it: "init", "data", "graph", "split", "batches", "forward".
 
     Returns:
         A seed in [0, 2**63), the same on every machine and Python version.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ermlab.data.arrays import check_arrays, unpack_pair
+from ermlab.data.arrays import check_arrays, unpack_source
 from ermlab.errors import DataError, ShapeError
 
 X = np.ones((3, 2))
@@ -119,12 +119,17 @@ def test_an_error_says_where() -> None:
 
 @pytest.mark.parametrize("pair", [(X, Y), [X, Y]])
 def test_a_pair_is_unpacked(pair: object) -> None:
-    x, y = unpack_pair(pair, where="here")
+    x, y, graph = unpack_source(pair, where="here")
     assert x is X
     assert y is Y
+    assert graph is None
 
 
-@pytest.mark.parametrize("returned", [None, X, (X, Y, Y), (X,), {"x": X, "y": Y}, X[:2]])
+def test_a_third_value_is_the_graph() -> None:
+    assert unpack_source((X, Y, X), where="here")[2] is X
+
+
+@pytest.mark.parametrize("returned", [None, X, (X, Y, Y, Y), (X,), {"x": X, "y": Y}, X[:2]])
 def test_what_is_no_pair_is_refused(returned: object) -> None:
     with pytest.raises(DataError, match=r"must return \(x, y\)"):
-        unpack_pair(returned, where="here")
+        unpack_source(returned, where="here")

@@ -45,7 +45,8 @@ TABLE = {
     "seeds": row(LAYER_0, "numpy"),
     "rundir": row(LAYER_0, "numpy yaml"),  # yaml: what Hydra wrote beside our files
     "config": row(LAYER_0, "omegaconf hydra.core.config_store"),
-    "data": row(LAYER_0, "torch numpy", lazy="sklearn pandas"),
+    # scipy: the largest eigenvalue of a large graph.
+    "data": row(LAYER_0, "torch numpy", lazy="sklearn pandas scipy"),
     "model": row(LAYER_0, "torch numpy"),
     "optimizer": row(LAYER_0, "torch numpy"),
     "objective": row(LAYER_0, "torch numpy"),

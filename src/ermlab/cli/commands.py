@@ -1,4 +1,5 @@
-"""The commands beside Hydra's application, as the shell sees them: `results`, `resume`, `verify`.
+"""The commands beside Hydra's application, as the shell sees them: `results`, `resume`,
+`transfer`, `verify`.
 
 What they do is in `results/` and `sweep/`, which are imported when a command runs.
 """
@@ -29,6 +30,7 @@ def run_command(words: Sequence[str], *, allow: Sequence[str]) -> None:
     commands: dict[str, Callable[[], Typer]] = {
         "results": _results,
         "resume": lambda: _resume(allow),
+        "transfer": lambda: _transfer(allow),
         "verify": lambda: _verify(allow),
     }
     name = words[0]
@@ -95,6 +97,28 @@ def _resume(allow: Sequence[str]) -> "Typer":
         from ermlab.cli.resume import resume_command
 
         resume_command(run_dir, force=force, allow=allow)
+
+    return app
+
+
+def _transfer(allow: Sequence[str]) -> "Typer":
+    from typer import Argument, Typer
+
+    app = Typer(add_completion=False, pretty_exceptions_enable=False)
+
+    @app.command(name="transfer")
+    def transfer(
+        words: list[str] = Argument(
+            ..., metavar="DIR... data.KEY=A,B...", help="Runs or sweeps, and what the data become."
+        ),
+    ) -> None:
+        """Evaluate trained models on other data, such as larger graphs, without training.
+
+        The test losses become columns of the runs: transfer_loss_n_nodes_500 for data.n_nodes=500.
+        """
+        from ermlab.cli.transfer import transfer_command
+
+        transfer_command(words, allow=allow)
 
     return app
 

@@ -1,13 +1,15 @@
 """Typed schemas of the configuration: every key, its type and its allowed range.
 
 The default values are in `conf/`, never here. The data sources' schemas are in `schema_data.py`,
-the registration with Hydra in `store.py`, checks across several keys in `check.py`.
+those of graphs in `schema_graph.py`, the registration with Hydra in `store.py`, checks across
+several keys in `check.py`.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 from ermlab.config.fields import choice, number, value
+from ermlab.config.schema_graph import Gnn, GraphFilter
 
 
 @dataclass
@@ -147,6 +149,8 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "perceptron": Perceptron,
         "two_layer": TwoLayer,
         "mlp": Mlp,
+        "graph_filter": GraphFilter,
+        "gnn": Gnn,
     },
     "loss": {"squared_error": SquaredError, "cross_entropy": CrossEntropy},
     "optimizer": {"sgd": Sgd, "momentum": Momentum, "adam": Adam, "adamw": Adam},

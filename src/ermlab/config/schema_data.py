@@ -1,11 +1,13 @@
 """Typed schemas of the data sources in `conf/data/`: every key, its type and its allowed range.
 
-The default values are in `conf/data/`, never here; the other groups' schemas are in `schema.py`.
+The default values are in `conf/data/`, never here; those of data on graphs are in
+`schema_graph.py`, the other groups' in `schema.py`.
 """
 
 from dataclasses import dataclass
 
 from ermlab.config.fields import choice, number, value
+from ermlab.config.schema_graph import GraphTable, SourceLocalization
 
 
 @dataclass
@@ -56,4 +58,6 @@ def data_schemas() -> dict[str, type]:
         "diabetes": Bundled,
         "digits": Bundled,
         "table": Table,
+        "source_localization": SourceLocalization,
+        "graph_table": GraphTable,
     }

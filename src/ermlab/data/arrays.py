@@ -15,26 +15,28 @@ from ermlab.errors import DataError, ShapeError
 Array = NDArray[Any]
 
 
-def unpack_pair(returned: object, *, where: str) -> tuple[object, object]:
-    """Take the arrays out of what a source returned.
+def unpack_source(returned: object, *, where: str) -> tuple[object, object, object]:
+    """Take the arrays out of what a source returned, and the graph if it returned one.
 
     Args:
-        returned: the source's result, which should be a tuple or list of two.
+        returned: the source's result, which should be a tuple or list of two, or of three.
         where: the key or file of the source, for messages.
 
     Returns:
-        x and y, not yet checked (see `check_arrays`).
+        x, y and the graph or None, not yet checked (see `check_arrays`, `check_graph`).
 
     Raises:
-        DataError: it is not a pair.
+        DataError: it is neither a pair nor a triple.
     """
-    if isinstance(returned, tuple | list) and len(returned) == 2:
-        return returned[0], returned[1]
+    if isinstance(returned, tuple | list) and len(returned) in (2, 3):
+        x, y, *graph = returned
+        return x, y, graph[0] if graph else None
     length = f" of {len(returned)}" if isinstance(returned, tuple | list) else ""
     raise DataError(
         f"the data source returned a {type(returned).__name__}{length}, but must return (x, y)",
         where=where,
-        fix="end the function with `return x, y`: arrays with one row for each sample",
+        fix="end the function with `return x, y`: arrays with one row for each sample; or with "
+        "`return x, y, graph`, whose third is the shift operator (N, N) of a graph",
     )
 
 

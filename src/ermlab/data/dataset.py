@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ermlab.data.arrays import Array, check_arrays
+from ermlab.data.graph import check_graph
 from ermlab.data.splits import split_rows
 from ermlab.data.standardize import Standardizer, fit_standardizer
 from ermlab.errors import ConfigError, DataError
@@ -46,6 +47,9 @@ class DataSet:
         n_inputs: n, numbers in one row of x, >= 1.
         n_outputs: m, numbers in one row of y, >= 1; or the number of classes.
         standardizer: what was done to the rows; None if nothing.
+        graph: the shift operator S of a graph that the rows are signals on, (N, N) sparse COO in
+            the dtype of x, on the CPU: entry (i, j) is the weight of the edge from j to i. None if
+            the source gives none.
     """
 
     train: Split
@@ -54,6 +58,7 @@ class DataSet:
     n_inputs: int
     n_outputs: int
     standardizer: Standardizer | None
+    graph: Tensor | None = None
 
     @property
     def has_labels(self) -> bool:
@@ -74,6 +79,7 @@ def make_dataset(
     where: str,
     n_inputs: int | None = None,
     n_outputs: int | None = None,
+    graph: object = None,
 ) -> DataSet:
     """Check the arrays of a source, split and standardize them, and put them on the device.
 
@@ -90,13 +96,14 @@ def make_dataset(
         n_inputs: n as configured, or None for the one found.
         n_outputs: m as configured, or None for the one found, which for labels is the largest
             label of any split + 1; more classes may be configured than occur.
+        graph: as `check_graph` takes it, or None.
 
     Returns:
         The data set, whose tensors share no memory with x and y.
 
     Raises:
         ConfigError: sizes or choices do not fit the data.
-        DataError: the arrays are not numbers that can be trained on.
+        DataError: the arrays are not numbers that can be trained on, or the graph is no matrix.
         ShapeError: x and y have different numbers of rows.
     """
     x_rows, y_rows = check_arrays(x, y, where=where)
@@ -113,7 +120,10 @@ def make_dataset(
             x=_to_tensor(x_part, dtype=dtype, device=device, where=where),
             y=_to_tensor(y_part, dtype=dtype, device=device, where=where),
         )
-    return DataSet(**splits, n_inputs=n_found, n_outputs=m_found, standardizer=standardizer)
+    shift = None if graph is None else check_graph(graph, where=where).to(dtype)
+    return DataSet(
+        **splits, n_inputs=n_found, n_outputs=m_found, standardizer=standardizer, graph=shift
+    )
 
 
 def _check_n_inputs(x: Array, asked: int | None) -> int:

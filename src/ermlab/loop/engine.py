@@ -1,6 +1,7 @@
 """What a stack asks of the program that all its trials run: gradients of K models, predictions.
 
-`chain.py` has the program of our own models, written out; `vmapped.py` that of any other module.
+`chain.py` has the program of our own models, written out, and `filters.py` that of those on graphs;
+`vmapped.py` has that of any other module.
 """
 
 from collections.abc import Sequence

@@ -29,6 +29,7 @@ class Work:
         batch_size: B, its rows at each step.
         n_steps: S, its steps at most.
         item_bytes: bytes of a number, 4 or 8.
+        n_products: of a row, beyond one for each parameter.
     """
 
     n_params: int
@@ -37,6 +38,7 @@ class Work:
     batch_size: int
     n_steps: int
     item_bytes: int
+    n_products: int = 0
 
     @property
     def n_bytes(self) -> int:
@@ -70,5 +72,5 @@ def cost_in_stack(trial: Work) -> float:
 
 
 def _arithmetic(trial: Work) -> float:
-    n_flops = 6 * trial.batch_size * trial.n_params * (trial.item_bytes / 4)
+    n_flops = 6 * trial.batch_size * (trial.n_params + trial.n_products) * (trial.item_bytes / 4)
     return n_flops * FLOP_S + trial.n_bytes * BYTE_S

@@ -123,7 +123,8 @@ def relative(found: float, expected: float) -> float:
 
 def _union(*columns: Mapping[str, object]) -> list[str]:
     names = dict.fromkeys(name for each in columns for name in each)
-    return [n for n in names if n not in _UNLIKE and not n.startswith("version_")]
+    # What `ermlab transfer` added was measured later, on other data.
+    return [n for n in names if n not in _UNLIKE and not n.startswith(("version_", "transfer_"))]
 
 
 def _column_apart(

@@ -4,7 +4,7 @@ Below here nothing knows about configuration. What runs when is in `trial.py`.
 """
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from torch import nn
 
 from ermlab.config.check import check_batch_size
 from ermlab.config.plain import resolve, to_plain
-from ermlab.data.arrays import unpack_pair
+from ermlab.data.arrays import unpack_source
 from ermlab.data.dataset import DataSet, make_dataset
 from ermlab.errors import ConfigError, ShapeError
 from ermlab.loop.learner import Parts
@@ -31,6 +31,8 @@ from ermlab.trial.targets import find_callable, make
 OWN_DATA_KEYS = frozenset(
     {"n_train", "n_valid", "n_test", "n_inputs", "n_outputs", "standardize", "seed", "n_samples"}
 )
+
+GRAPH = "graph"  # an argument of this name is given the shift operator of the data
 
 # For a data configuration that names no sizes: own, the usual shares.
 DEFAULT_SHARES = {"train": 0.6, "valid": 0.2, "test": 0.2}
@@ -82,7 +84,7 @@ def build_trial(
     _check_splits(plan, data)
     loss: Loss = make(config.loss, key="loss", allow=allow)
     with seeded(config.seed, "init"), default_dtype(dtype):
-        module = _check_module(make(config.model, key="model", allow=allow))
+        module = _check_module(_make_model(config.model, data, allow=allow))
         module.to(device=device, dtype=dtype)
         _try_forward(module, loss, data)  # in here, for a lazy module draws its parameters now
     parameters = [p for p in module.parameters() if p.requires_grad]
@@ -135,7 +137,10 @@ def find_data(
 
 def _count_bytes(data: DataSet) -> int:
     splits = (data.train, data.valid, data.test)
-    return sum(split.x.nbytes + split.y.nbytes for split in splits)
+    n_bytes = sum(split.x.nbytes + split.y.nbytes for split in splits)
+    if data.graph is not None:
+        n_bytes += data.graph.indices().nbytes + data.graph.values().nbytes
+    return n_bytes
 
 
 def build_data(
@@ -158,7 +163,7 @@ def build_data(
     with seeded(seed, "data"):
         returned = make(arguments, key="data", allow=allow)
     where = f"data ({node['_target_']})"
-    x, y = unpack_pair(returned, where=where)
+    x, y, graph = unpack_source(returned, where=where)
     return make_dataset(
         x,
         y,
@@ -171,6 +176,7 @@ def build_data(
         where=where,
         n_inputs=node.get("n_inputs"),
         n_outputs=node.get("n_outputs"),
+        graph=graph,
     )
 
 
@@ -186,8 +192,9 @@ def _arguments(function: Callable[..., Any], node: DictConfig) -> DictConfig:
     counts = [arguments.get(f"n_{split}") for split in DEFAULT_SHARES]
     if all(isinstance(count, int) for count in counts):
         arguments.setdefault("n_samples", sum(count for count in counts if count is not None))
-    if isinstance(arguments.get("path"), str):
-        arguments["path"] = str(_from_launch_folder(arguments["path"]))
+    for key, value in arguments.items():
+        if isinstance(value, str) and (key == "path" or key.endswith("_path")):
+            arguments[key] = str(_from_launch_folder(value))
     kept = {k: v for k, v in arguments.items() if k not in OWN_DATA_KEYS or k in names}
     return OmegaConf.create(kept)
 
@@ -206,6 +213,30 @@ def _check_splits(plan: Plan, data: DataSet) -> None:
                 where=f"data.n_{split}",
                 fix=f"set data.n_{split} to at least 1, or choose a loop without it (loop=simple)",
             )
+
+
+def _make_model(node: DictConfig, data: DataSet, *, allow: Sequence[str]) -> Any:
+    """Make the model, and give it the graph of the data if its class has an argument of that name.
+
+    The graph is no configuration, so it goes beside the keys.
+    """
+    function = find_callable(node, key="model", allow=allow)
+    if GRAPH in node or GRAPH not in _parameters(function):
+        return make(node, key="model", allow=allow)
+    if data.graph is None:
+        raise ConfigError(
+            f"{node['_target_']} is a model for signals on a graph, and the data have no graph",
+            where="model, data",
+            fix="choose data with a graph, such as data=source_localization, or another model",
+        )
+    return make(node, key="model", allow=allow, beside={GRAPH: data.graph})
+
+
+def _parameters(function: Callable[..., Any]) -> Collection[str]:
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):  # of some classes written in C
+        return ()
 
 
 def _check_module(module: object) -> nn.Module:

@@ -228,6 +228,9 @@ def late_facts(trial: Trial) -> dict[str, Any]:
     for split in (trial.parts.data.train, trial.parts.data.valid, trial.parts.data.test):
         for values in (split.x, split.y):
             _add(digest, values)
+    graph = trial.parts.data.graph
+    for values in () if graph is None else (graph.indices(), graph.values()):
+        _add(digest, values)
     return {"device": trial.device.type, "data": digest.hexdigest()}
 
 

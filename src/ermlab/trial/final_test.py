@@ -9,6 +9,7 @@ import torch
 from omegaconf import DictConfig
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
 from ermlab import rundir
 from ermlab.errors import RunDirError
@@ -45,15 +46,11 @@ def evaluate_best(config: DictConfig, run_dir: Path, *, allow: Sequence[str]) ->
     trial = build_trial(config, allow=allow)
     if not trial.parts.data.test.n_rows:
         return summary
-    path = run_dir / rundir.BEST
+    weights = read_weights(run_dir)
     try:
-        trial.parts.module.load_state_dict(load_file(path))
-    except (OSError, RuntimeError, SafetensorError) as error:
-        raise RunDirError(
-            f"cannot read the best model: {str(error).splitlines()[0]}",
-            where=str(path),
-            fix="train the trial again",
-        ) from error
+        trial.parts.module.load_state_dict(weights)
+    except RuntimeError as error:
+        raise _unreadable(run_dir, error) from error
     measures = SingleLearner(trial.parts).evaluate("test", torch.ones(1, dtype=torch.bool))
     losses = {f"test_{name}": float(value) for name, value in measures.items()}
     train_loss = summary.get("train_loss")
@@ -61,3 +58,23 @@ def evaluate_best(config: DictConfig, run_dir: Path, *, allow: Sequence[str]) ->
     summary = {**summary, **losses, "generalization_gap": gap, "test_reads": 1}
     rundir.write_summary(run_dir, summary)
     return summary
+
+
+def read_weights(run_dir: Path) -> dict[str, Tensor]:
+    """Read the parameters and buffers of the best model of a run.
+
+    Raises:
+        RunDirError: there are none, or the file is damaged.
+    """
+    try:
+        return load_file(run_dir / rundir.BEST)
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(run_dir, error) from error
+
+
+def _unreadable(run_dir: Path, error: Exception) -> RunDirError:
+    return RunDirError(
+        f"cannot read the best model: {str(error).splitlines()[0]}",
+        where=str(run_dir / rundir.BEST),
+        fix="train the trial again",
+    )

@@ -1,7 +1,7 @@
 """Finds out whether a module can be stacked without becoming a different one, and why not.
 
-A chain of our own models can. Of any other module nothing is known, so it is tried: a stack that
-does not compute what the module computes alone is refused, never used.
+Our own models can, unless a graph is kept sparse. Of any other module nothing is known, so it is
+tried: a stack that does not compute what the module computes alone is refused, never used.
 """
 
 import copy
@@ -31,6 +31,13 @@ def find_obstacle(parts: Sequence[Parts]) -> str | None:
     if len(list(module.named_parameters(remove_duplicate=False))) > len(list(module.parameters())):
         return "some of its parameters are tied"
     x, y = parts[0].data.train.x[:TRIAL_ROWS], parts[0].data.train.y[:TRIAL_ROWS]
+    for part in (part for each in parts for part in each.module.modules()):
+        told = getattr(part, "obstacle", None)  # a module may know it itself
+        if isinstance(told, str):
+            return told
+    shapes = [[value.shape for value in each.module.buffers()] for each in parts]
+    if any(other != shapes[0] for other in shapes):
+        return "their buffers differ in shape"
     with seeded(0, "probe", x.device):
         if _changes_buffers(module, x):
             return "its buffers change in training, as batch statistics do"

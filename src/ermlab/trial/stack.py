@@ -7,6 +7,7 @@ from torch import nn
 from ermlab.errors import StackError
 from ermlab.loop.chain import ChainEngine, Layer
 from ermlab.loop.engine import Engine
+from ermlab.loop.filters import FilterEngine
 from ermlab.loop.learner import Parts
 from ermlab.loop.stacked import StackedLearner
 from ermlab.trial.obstacle import find_obstacle
@@ -35,11 +36,13 @@ def stack_trials(parts: Sequence[Parts], *, one_block: bool | None = None) -> St
 
 
 def make_engine(parts: Sequence[Parts]) -> Engine:
-    """Choose the program: written out for chains with a loss that knows its slope, else vmap."""
+    """Choose the program: written out for our models if the loss knows its slope, else vmap."""
     layers = [_layers(each.module) for each in parts]
     loss_agrees = defines_together(parts[0].loss, "__call__", "differentiate")
     if layers[0] is not None and loss_agrees and _is_trained(parts):
         return ChainEngine(layers[0], parts[0].loss)  # type: ignore[arg-type]  # has the methods
+    if loss_agrees and _is_trained(parts) and _are_filters(parts):
+        return _make_filter_engine(parts)
     obstacle = find_obstacle(parts)
     if obstacle is not None:
         raise StackError(
@@ -50,6 +53,24 @@ def make_engine(parts: Sequence[Parts]) -> Engine:
     from ermlab.loop.vmapped import VmapEngine  # imports torch._dynamo, which takes seconds
 
     return VmapEngine([each.module for each in parts], parts[0].loss)
+
+
+def _are_filters(parts: Sequence[Parts]) -> bool:
+    """Whether all are graph filters of ours that keep graphs of one size dense."""
+    modules = [each.module for each in parts]
+    if not all(defines_together(module, "forward", "filters") for module in modules):
+        return False
+    shifts = [module.filters()[0] for module in modules]  # type: ignore[operator]  # it has the method
+    return not any(shift.is_sparse for shift in shifts) and len({s.n_nodes for s in shifts}) == 1
+
+
+def _make_filter_engine(parts: Sequence[Parts]) -> Engine:
+    found = [each.module.filters() for each in parts]  # type: ignore[operator]  # it has the method
+    layers = [
+        Layer(has_bias=bank.bias is not None, activation=activation)
+        for bank, activation in found[0][1]
+    ]
+    return FilterEngine(layers, [shift.dense for shift, _ in found], parts[0].loss)  # type: ignore[arg-type]  # has the methods
 
 
 def defines_together(thing: object, first: str, second: str) -> bool:

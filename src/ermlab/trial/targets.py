@@ -20,7 +20,9 @@ from ermlab.errors import TargetError
 # Of ermlab only what is meant to be configured: the rest has functions that start programs.
 DEFAULT_ALLOW = (
     "ermlab.data.bundled.*",
+    "ermlab.data.graph_table.graph_table",
     "ermlab.data.lab1.*",
+    "ermlab.data.source_localization.source_localization",
     "ermlab.data.table.table",
     "ermlab.model.*",
     "ermlab.objective.*",
@@ -57,7 +59,13 @@ def allowed_targets(extra: Sequence[str] = ()) -> tuple[str, ...]:
     return (*DEFAULT_ALLOW, *extra, *shell)
 
 
-def make(node: DictConfig, *args: Any, key: str, allow: Sequence[str]) -> Any:
+def make(
+    node: DictConfig,
+    *args: Any,
+    key: str,
+    allow: Sequence[str],
+    beside: Mapping[str, Any] | None = None,
+) -> Any:
     """Call a node's `_target_` with its other keys.
 
     Args:
@@ -65,6 +73,7 @@ def make(node: DictConfig, *args: Any, key: str, allow: Sequence[str]) -> Any:
         args: positional arguments that go before the keys.
         key: where the node stands, for messages.
         allow: patterns of the targets that may be called.
+        beside: further arguments by name, which are not configuration.
 
     Raises:
         TargetError: the target is not allowed, not found, does not take these keys, or refuses
@@ -73,11 +82,13 @@ def make(node: DictConfig, *args: Any, key: str, allow: Sequence[str]) -> Any:
     """
     plain = check_targets(node, key=key, allow=allow)
     given = {name: value for name, value in plain.items() if name != "_target_"}
+    more = {} if beside is None else beside
     ours = _find_ours(node)
     try:
         if ours is not None:
-            return ours(*args, **given)
-        return instantiate(node, *args, _execution_whitelist_=list(allow), _convert_="all")
+            return ours(*args, **given, **more)
+        options: dict[str, Any] = {"_execution_whitelist_": list(allow), "_convert_": "all"}
+        return instantiate(node, *args, **more, **options)
     except InstantiationException as error:
         raise _explain(error, key) from error
     except (TypeError, ValueError) as error:
