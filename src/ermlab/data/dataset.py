@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ermlab.data.arrays import Array, check_arrays
+from ermlab.data.names import ColumnNames
 from ermlab.data.splits import split_rows
 from ermlab.data.standardize import Standardizer, fit_standardizer
 from ermlab.errors import ConfigError, DataError
@@ -46,6 +47,7 @@ class DataSet:
         n_inputs: n, numbers in one row of x, >= 1.
         n_outputs: m, numbers in one row of y, >= 1; or the number of classes.
         standardizer: what was done to the rows; None if nothing.
+        names: of the columns; None if the source does not tell them.
     """
 
     train: Split
@@ -54,6 +56,7 @@ class DataSet:
     n_inputs: int
     n_outputs: int
     standardizer: Standardizer | None
+    names: ColumnNames | None = None
 
     @property
     def has_labels(self) -> bool:
@@ -74,6 +77,7 @@ def make_dataset(
     where: str,
     n_inputs: int | None = None,
     n_outputs: int | None = None,
+    names: ColumnNames | None = None,
 ) -> DataSet:
     """Check the arrays of a source, split and standardize them, and put them on the device.
 
@@ -90,6 +94,7 @@ def make_dataset(
         n_inputs: n as configured, or None for the one found.
         n_outputs: m as configured, or None for the one found, which for labels is the largest
             label of any split + 1; more classes may be configured than occur.
+        names: of the columns of x and y, if the source tells them.
 
     Returns:
         The data set, whose tensors share no memory with x and y.
@@ -113,7 +118,9 @@ def make_dataset(
             x=_to_tensor(x_part, dtype=dtype, device=device, where=where),
             y=_to_tensor(y_part, dtype=dtype, device=device, where=where),
         )
-    return DataSet(**splits, n_inputs=n_found, n_outputs=m_found, standardizer=standardizer)
+    return DataSet(
+        **splits, n_inputs=n_found, n_outputs=m_found, standardizer=standardizer, names=names
+    )
 
 
 def _check_n_inputs(x: Array, asked: int | None) -> int:

@@ -18,6 +18,7 @@ from ermlab.config.check import check_batch_size
 from ermlab.config.plain import resolve, to_plain
 from ermlab.data.arrays import unpack_pair
 from ermlab.data.dataset import DataSet, make_dataset
+from ermlab.data.names import NamedArrays
 from ermlab.errors import ConfigError, ShapeError
 from ermlab.loop.learner import Parts
 from ermlab.loop.plan import Plan
@@ -171,6 +172,7 @@ def build_data(
         where=where,
         n_inputs=node.get("n_inputs"),
         n_outputs=node.get("n_outputs"),
+        names=returned.names if isinstance(returned, NamedArrays) else None,
     )
 
 
