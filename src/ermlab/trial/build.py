@@ -24,6 +24,7 @@ from ermlab.loop.learner import Parts
 from ermlab.loop.plan import Plan
 from ermlab.objective import Loss, Metric
 from ermlab.seeds import generator
+from ermlab.tracker.tracker import Tracker
 from ermlab.trial.device import choose_device, choose_dtype
 from ermlab.trial.seeding import default_dtype, seeded
 from ermlab.trial.targets import find_callable, make
@@ -45,6 +46,7 @@ class Trial:
     plan: Plan
     n_parameters: int
     device: torch.device
+    tracker: Tracker | None
 
 
 # The data sets of earlier trials, the least recently used first; see `find_data`.
@@ -106,7 +108,16 @@ def build_trial(
         plan=plan,
         n_parameters=sum(p.numel() for p in parameters),
         device=device,
+        tracker=_make_tracker(config, allow),
     )
+
+
+def _make_tracker(config: DictConfig, allow: Sequence[str]) -> Tracker | None:
+    node = config.get("tracker")  # a configuration of an earlier ermlab has none
+    if not node:
+        return None
+    tracker: Tracker = make(node, key="tracker", allow=allow)
+    return tracker
 
 
 def find_data(

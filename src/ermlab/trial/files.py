@@ -16,6 +16,7 @@ from ermlab.loop.check import Check, Outcome
 from ermlab.loop.learner import Learner
 from ermlab.trial.build import Trial
 from ermlab.trial.provenance import find_git_sha, find_versions
+from ermlab.trial.tracking import finish_tracking, track_row
 
 WEIGHTS = {"best": rundir.BEST, "last": rundir.LAST}
 
@@ -64,7 +65,9 @@ class RunFiles:
     def record(self, check: Check) -> None:
         """Append a row to the history of each trial that is due."""
         for trial in check.due.nonzero().flatten().tolist():
-            self._histories[trial].append(_row(check, trial))
+            row = _row(check, trial)
+            self._histories[trial].append(row)
+            track_row(self._run_dirs[trial], row)
 
     def store(self, name: str, trial: int, learner: Learner) -> None:
         """Write the present weights of a trial as "best" or "last"."""
@@ -156,6 +159,8 @@ def write_failure(
         rundir.write_summary(run_dir, summary)
     except ErmlabError as unwritten:
         return unwritten
+    finally:
+        finish_tracking(run_dir)
     return None
 
 
