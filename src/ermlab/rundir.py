@@ -26,6 +26,7 @@ BEST = "best.safetensors"
 LAST = "last.safetensors"
 CHECKPOINT = "checkpoint.safetensors"  # only while the run is unfinished or failed
 STANDARDIZATION = "standardization.json"
+COLUMNS = "columns.json"  # what the model takes and gives
 TRACEBACK = "traceback.txt"
 CURVE = "learning_curve.png"
 CONFIG = Path(".hydra") / "config.yaml"
@@ -274,7 +275,7 @@ def replaced(path: Path) -> Iterator[Path]:
 
 def remove_leftovers(run_dir: Path) -> None:
     """Remove the temporary files of a process that was killed while it wrote a file."""
-    for name in (SUMMARY, BEST, LAST, STANDARDIZATION, TRACEBACK, CHECKPOINT):
+    for name in (SUMMARY, BEST, LAST, STANDARDIZATION, COLUMNS, TRACEBACK, CHECKPOINT):
         for path in run_dir.glob(f"{name}.*.tmp"):
             with storage_errors(path):
                 path.unlink(missing_ok=True)

@@ -86,7 +86,7 @@ def test_help_lists_the_options_of_each_group_and_no_schemas(ermlab_cli, tmp_pat
     assert done.returncode == 0, done.stderr
     assert "schema_" not in done.stdout
     assert "model: gnn, graph_filter, linear, mine, mlp, perceptron, two_layer\n" in done.stdout
-    groups = ["data", "experiment", "loop", "loss", "model", "optimizer", "sweeps"]
+    groups = ["data", "experiment", "loop", "loss", "model", "optimizer", "sweeps", "tracker"]
     assert re.findall(r"^(\w+): \w+, .*$", done.stdout, flags=re.MULTILINE) == groups
     assert "hidden_units: 100" in done.stdout
 

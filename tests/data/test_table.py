@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ermlab.data.table import Array, table
+from ermlab.data.names import Array
+from ermlab.data.table import table
 from ermlab.errors import ConfigError, DataError
 
 CSV = "age,price,color\n1,10,red\n2,20,blue\n3,30,red\n"
@@ -131,3 +132,12 @@ def test_categories_are_numbered_in_sorted_order(tmp_path: Path) -> None:
     classes = pd.Categorical(["x", "y", "x"], categories=["y", "x"])
     pd.DataFrame({"a": [1, 2, 3], "class": classes}).to_parquet(path)
     assert read(path, "class", labels=True)[1].tolist() == [0, 1, 0]
+
+
+def test_the_names_of_columns_and_classes_come_with_the_arrays(tmp_path):
+    path = tmp_path / "houses.csv"
+    path.write_text("size,kind,age\n1,villa,3\n2,house,4\n")
+    given = table(path=str(path), targets="kind", inputs=["age", "size"], labels=True)
+    assert (given.names.inputs, given.names.targets) == (["age", "size"], ["kind"])
+    assert given.names.classes == ["house", "villa"]
+    assert given[1].tolist() == [1, 0]

@@ -22,7 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ermlab.config.store import register_schemas
 
 CONF = Path(__file__).parents[2] / "conf"
-GROUPS_WITH_SCHEMA = ("data", "model", "loss", "optimizer", "loop")
+GROUPS_WITH_SCHEMA = ("data", "model", "loss", "optimizer", "loop", "tracker")
 # conf/sweeps is a link, which rglob does not follow.
 FILES = sorted([*CONF.rglob("*.yaml"), *(CONF / "sweeps").glob("*.yaml")])
 OPTIONS = [file for file in FILES if file.parent != CONF]

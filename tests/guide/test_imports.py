@@ -50,10 +50,11 @@ TABLE = {
     "model": row(LAYER_0, "torch numpy"),
     "optimizer": row(LAYER_0, "torch numpy"),
     "objective": row(LAYER_0, "torch numpy"),
+    "tracker": row(LAYER_0, "numpy", lazy="torch tensorboard PIL mlflow wandb"),
     "loop": row(LAYER_0 | {"data", "optimizer", "objective"}, "torch numpy"),
     # safetensors: a trial becomes a run directory here, its weights included.
     "trial": row(
-        LAYER_0 | LAYER_1 | {"loop"},
+        LAYER_0 | LAYER_1 | {"loop", "tracker"},
         "hydra.utils hydra.errors omegaconf torch numpy safetensors",
     ),
     # loop: the sweep's bar is told of each check of a stack. yaml: Hydra's files, in Hydra's way.
@@ -68,14 +69,19 @@ TABLE = {
         # omegaconf and yaml read .hydra/config.yaml; the others are tables, plots and statistics.
         "numpy pandas pyarrow omegaconf yaml matplotlib rich plotly scipy statsmodels",
     ),
-    # loop: the progress bar is told of each of its checks.
-    "cli": row(SHELL | {"loop"}, "hydra typer omegaconf yaml rich", lazy="pandas"),
+    # loop: the progress bar is told of each of its checks. data: predict reads and writes files.
+    "cli": row(
+        SHELL | {"loop", "data"},
+        "hydra typer omegaconf yaml rich",
+        lazy="pandas torch optuna_dashboard",
+    ),
     "__main__": row(SHELL | {"cli"}, "hydra typer omegaconf rich"),
     # hydra_plugins: the study sweeper extends the one of hydra-optuna-sweeper.
     "plugins": row(SHELL, "hydra omegaconf hydra_plugins", lazy=" ".join(HEAVY)),
     "": row(frozenset(), ""),
 }
-ROOT_LAZY = frozenset({"cli", "trial", "results"})  # `ermlab.run` and others, by `__getattr__`
+# `ermlab.run` and others, by `__getattr__`; the folder `sweep` is called as the function.
+ROOT_LAZY = frozenset({"cli", "trial", "results", "sweep"})
 
 
 @dataclass(frozen=True)
@@ -203,7 +209,7 @@ def test_importing_a_plugin_loads_nothing_heavy(file: Path) -> None:
         ("cli.py", "from ermlab.model import mlp", "`cli` may not import `model`"),
         ("plugins/a.py", "import torch.nn", "only in a function"),
         ("__init__.py", "from ermlab.trial import api", "only in a function"),
-        ("__init__.py", "def f():\n    import ermlab.sweep", "may not import `sweep`"),
+        ("__init__.py", "def f():\n    import ermlab.loop", "may not import `loop`"),
         ("errors.py", "if True:\n    import importlib as i\n    i.import_module('yaml')", "yaml"),
         ("tools/new.py", "", "`tools` has no row"),
         ("data/utils.py", "", "name a module by the noun it owns"),

@@ -135,4 +135,4 @@ def test_leftovers_of_a_killed_process_are_removed(trial, tmp_path):
     for name in (rundir.CHECKPOINT, f"{rundir.CHECKPOINT}.17.tmp", f"{rundir.SUMMARY}.17.tmp"):
         (tmp_path / "a" / name).write_text("half")
     names = {path.name for path in trial("a", "loop.epochs=2").iterdir()}
-    assert names == {rundir.SUMMARY, rundir.HISTORY, rundir.BEST, rundir.LAST}
+    assert names == {rundir.SUMMARY, rundir.HISTORY, rundir.COLUMNS, rundir.BEST, rundir.LAST}

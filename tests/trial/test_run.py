@@ -233,7 +233,7 @@ def test_a_run_tells_each_check_with_the_number_of_steps(tmp_path):
 
 def test_a_run_leaves_no_temporary_file(tmp_path):
     train(tmp_path)
-    expected = {rundir.SUMMARY, rundir.HISTORY, rundir.BEST, rundir.LAST}
+    expected = {rundir.SUMMARY, rundir.HISTORY, rundir.COLUMNS, rundir.BEST, rundir.LAST}
     assert {path.name for path in tmp_path.iterdir()} == expected
 
 

@@ -1,5 +1,4 @@
-"""The commands beside Hydra's application, as the shell sees them: `results`, `resume`,
-`transfer`, `verify`.
+"""The commands beside Hydra's application, as the shell sees them: `results`, `predict` and others.
 
 What they do is in `results/` and `sweep/`, which are imported when a command runs.
 """
@@ -28,6 +27,8 @@ def run_command(words: Sequence[str], *, allow: Sequence[str]) -> None:
         SystemExit: always at its end; with code 0 if all went well.
     """
     commands: dict[str, Callable[[], Typer]] = {
+        "dashboard": _dashboard,
+        "predict": lambda: _predict(allow),
         "results": _results,
         "resume": lambda: _resume(allow),
         "transfer": lambda: _transfer(allow),
@@ -70,6 +71,54 @@ def _results() -> "Typer":
             format=format,
             output=output,
         )
+
+    return app
+
+
+def _predict(allow: Sequence[str]) -> "Typer":
+    from typer import Argument, Option, Typer
+
+    app = Typer(add_completion=False, pretty_exceptions_enable=False)
+
+    @app.command(name="predict")
+    def predict(
+        run_dir: Path = Argument(..., help="Directory of a run that has ended."),
+        input: Path = Argument(..., help="Rows to predict: a .csv, .parquet or .npz file."),
+        output: Path = Option(..., help="File to write: .csv, .parquet or .npz."),
+        model: str = Option("best", help="best (lowest validation loss) or last."),
+        device: str = Option("auto", help="auto, cpu, cuda or mps."),
+        overwrite: bool = Option(False, "--overwrite", help="Replace a file that is there."),
+    ) -> None:
+        """Apply the trained model of a run to new rows, standardized as in training."""
+        from ermlab.cli.predict import predict_command
+
+        predict_command(
+            run_dir,
+            input,
+            output=output,
+            model=model,
+            device=device,
+            overwrite=overwrite,
+            allow=allow,
+        )
+
+    return app
+
+
+def _dashboard() -> "Typer":
+    from typer import Argument, Option, Typer
+
+    app = Typer(add_completion=False, pretty_exceptions_enable=False)
+
+    @app.command(name="dashboard")
+    def dashboard(
+        path: Path = Argument(..., metavar="DIR", help="Directory of a sweep, or a study's file."),
+        port: int = Option(8080, min=0, max=65535, help="Port on this machine; 0: a free one."),
+    ) -> None:
+        """Show the study of a sweep in the browser, live while it runs; Ctrl-C ends it."""
+        from ermlab.cli.dashboard import dashboard_command
+
+        dashboard_command(path, port=port)
 
     return app
 

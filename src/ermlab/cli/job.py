@@ -16,6 +16,7 @@ from ermlab import rundir
 from ermlab.cli.progress import Progress
 from ermlab.trial.reports import Reports
 from ermlab.trial.run import objective_value, run_trial
+from ermlab.trial.tracking import finish_tracking
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ def run_job(config: DictConfig, *, allow: Sequence[str]) -> float | None:
                 report=_find_reports(config, job) if is_sweep else None,
             )
     except KeyboardInterrupt as interrupt:
+        finish_tracking(run_dir)
         if is_sweep or not (run_dir / rundir.CONFIG).is_file():
             raise
         raise KeyboardInterrupt(tell_how_to_resume(run_dir, Path(job.runtime.cwd))) from interrupt
@@ -69,6 +71,7 @@ def _find_reports(config: DictConfig, job: Any) -> Reports | None:
 def show_run(config: DictConfig, run_dir: Path) -> None:
     """Draw the picture of a single run that ended, and print its table."""
     _draw(config, run_dir)
+    finish_tracking(run_dir)
     from ermlab.results.run_table import print_run
 
     print_run(run_dir)
@@ -94,6 +97,7 @@ def tell_how_to_resume(run_dir: Path, folder: Path) -> str:
 def finish_run(config: DictConfig, run_dir: Path, summary: Mapping[str, Any]) -> float:
     """Draw the picture of a sweep's run, log a line of it, and return what the sweep optimizes."""
     _draw(config, run_dir)
+    finish_tracking(run_dir)
     losses = {name: summary[name] for name in ("valid_loss", "test_loss", "train_loss")}
     finite = {k: v for k, v in losses.items() if v is not None and isfinite(v)}
     shown = ", ".join(f"{k} {v:.4g}" for k, v in finite.items()) or "no losses"

@@ -96,14 +96,30 @@ def run_hydra(allow: Sequence[str]) -> None:
     """
     import hydra
 
-    from ermlab.sweep.trials import Trials
     from ermlab.trial.targets import allowed_targets
 
-    for message in QUIET:
-        warnings.filterwarnings("ignore", message=message)
+    ignore_known_warnings()
     allowed = allowed_targets(allow)
     register_schemas()
     register_help()
+    hydra.main(
+        config_path=str(find_conf_dir()), config_name="config", execution_whitelist=list(allowed)
+    )(make_task(allowed))()
+
+
+def ignore_known_warnings() -> None:
+    """Keep back warnings of Optuna that tell a user nothing."""
+    for message in QUIET:
+        warnings.filterwarnings("ignore", message=message)
+
+
+def make_task(allowed: Sequence[str]) -> Callable[[DictConfig], Any]:
+    """Make the function that Hydra calls with the configuration of each job.
+
+    Args:
+        allowed: patterns of all `_target_`s that may be called.
+    """
+    from ermlab.sweep.trials import Trials
 
     def task(config: DictConfig) -> float | None:
         from ermlab.cli.job import run_job  # torch is imported here, after composition
@@ -116,6 +132,4 @@ def run_hydra(allow: Sequence[str]) -> None:
         return finish_run(config, run_dir, summary)
 
     task.trials = Trials(allow=allowed, finish=finish)  # type: ignore[attr-defined]  # launchers ask
-    hydra.main(
-        config_path=str(find_conf_dir()), config_name="config", execution_whitelist=list(allowed)
-    )(task)()
+    return task

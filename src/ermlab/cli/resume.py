@@ -17,6 +17,7 @@ from ermlab.sweep.recorded import RecordedTrial, as_in_run, read_trial
 from ermlab.sweep.resume import find_command
 from ermlab.trial.run import Resume, run_trial
 from ermlab.trial.targets import allowed_targets
+from ermlab.trial.tracking import finish_tracking
 
 
 def resume_command(path: Path, *, force: bool, allow: Sequence[str]) -> None:
@@ -86,6 +87,7 @@ def _train(trial: RecordedTrial, run_dir: Path, resume: Resume, allow: Sequence[
                 resume=resume,
             )
     except KeyboardInterrupt as interrupt:
+        finish_tracking(run_dir)
         # Typer would end here by itself, without a word.
         sys.stderr.write(f"\n{tell_how_to_resume(run_dir, folder)}\n")
         raise SystemExit(130) from interrupt

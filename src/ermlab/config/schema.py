@@ -21,6 +21,7 @@ class Config:
     loss: Any = value()
     optimizer: Any = value()
     loop: Any = value()
+    tracker: Any = value()
     seed: int = number(ge=0)
     dtype: str = choice("float32", "float64")
     device: str = choice("auto", "cpu", "cuda", "mps")
@@ -143,6 +144,41 @@ class EpochLoop:
     checkpoint_every: float | None = number(ge=0)
 
 
+@dataclass
+class NoTracker:
+    """Schema of `tracker=none`."""
+
+
+@dataclass
+class TensorBoard:
+    """Schema of `tracker=tensorboard`."""
+
+    _target_: str = value()
+    folder: str = value()
+    wait_s: float = number(gt=0)
+
+
+@dataclass
+class MLflow:
+    """Schema of `tracker=mlflow`."""
+
+    _target_: str = value()
+    uri: str = value()
+    experiment: str = value()
+    wait_s: float = number(gt=0)
+
+
+@dataclass
+class WandB:
+    """Schema of `tracker=wandb`."""
+
+    _target_: str = value()
+    project: str = value()
+    entity: str | None = value()
+    mode: str = choice("online", "offline", "disabled")
+    wait_s: float = number(gt=0)
+
+
 SCHEMAS: dict[str, dict[str, type]] = {
     "model": {
         "linear": Linear,
@@ -160,5 +196,11 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "testing": RandomBatchLoop,
         "random_splits": RandomBatchLoop,
         "epochs": EpochLoop,
+    },
+    "tracker": {
+        "none": NoTracker,
+        "tensorboard": TensorBoard,
+        "mlflow": MLflow,
+        "wandb": WandB,
     },
 }

@@ -7,7 +7,7 @@ from hydra.core.config_store import ConfigStore
 from ermlab.config.schema import SCHEMAS, Config
 from ermlab.config.schema_data import data_schemas
 
-GROUPS = ("data", "model", "loss", "optimizer", "loop")
+GROUPS = ("data", "model", "loss", "optimizer", "loop", "tracker")
 
 
 def register_schemas() -> None:

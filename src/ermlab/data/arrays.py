@@ -73,6 +73,23 @@ def check_arrays(x: object, y: object, *, where: str) -> tuple[Array, Array]:
     return _to_numbers(x_rows), _to_numbers(y_rows)
 
 
+def check_rows(x: object, *, name: str, where: str) -> Array:
+    """Return inputs as an array of finite numbers, (Q, ...) with at least two dimensions.
+
+    Args:
+        x: inputs, (Q, ...) or (Q,), Q >= 1.
+        name: of the array, for messages.
+        where: the file that it comes from, for messages.
+
+    Raises:
+        DataError: it is empty, not numeric, or not finite.
+    """
+    rows = _read_array(x, name=name, where=where)
+    _check_rows_are_there(rows, name=name, where=where)
+    _check_is_finite(rows, name=name, where=where)
+    return _to_numbers(rows)
+
+
 def _read_array(values: object, *, name: str, where: str) -> Array:
     try:
         if isinstance(values, torch.Tensor):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ermlab.data.arrays import Array, check_arrays
 from ermlab.data.graph import check_graph
+from ermlab.data.names import ColumnNames
 from ermlab.data.splits import split_rows
 from ermlab.data.standardize import Standardizer, fit_standardizer
 from ermlab.errors import ConfigError, DataError
@@ -50,6 +51,7 @@ class DataSet:
         graph: the shift operator S of a graph that the rows are signals on, (N, N) sparse COO in
             the dtype of x, on the CPU: entry (i, j) is the weight of the edge from j to i. None if
             the source gives none.
+        names: of the columns; None if the source does not tell them.
     """
 
     train: Split
@@ -59,6 +61,7 @@ class DataSet:
     n_outputs: int
     standardizer: Standardizer | None
     graph: Tensor | None = None
+    names: ColumnNames | None = None
 
     @property
     def has_labels(self) -> bool:
@@ -80,6 +83,7 @@ def make_dataset(
     n_inputs: int | None = None,
     n_outputs: int | None = None,
     graph: object = None,
+    names: ColumnNames | None = None,
 ) -> DataSet:
     """Check the arrays of a source, split and standardize them, and put them on the device.
 
@@ -97,6 +101,7 @@ def make_dataset(
         n_outputs: m as configured, or None for the one found, which for labels is the largest
             label of any split + 1; more classes may be configured than occur.
         graph: as `check_graph` takes it, or None.
+        names: of the columns of x and y, if the source tells them.
 
     Returns:
         The data set, whose tensors share no memory with x and y.
@@ -122,7 +127,12 @@ def make_dataset(
         )
     shift = None if graph is None else check_graph(graph, where=where).to(dtype)
     return DataSet(
-        **splits, n_inputs=n_found, n_outputs=m_found, standardizer=standardizer, graph=shift
+        **splits,
+        n_inputs=n_found,
+        n_outputs=m_found,
+        standardizer=standardizer,
+        graph=shift,
+        names=names,
     )
 
 

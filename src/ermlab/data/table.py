@@ -4,23 +4,24 @@ How files are read is in `table_file.py`.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ermlab.data.names import ColumnNames, NamedArrays
 from ermlab.data.table_file import read_numbers, read_table
 from ermlab.errors import ConfigError, DataError, name_known
 
 if TYPE_CHECKING:  # see table_file.py
     import pandas as pd
 
-Array = NDArray[Any]
 Names = str | Sequence[str] | None
 
 
-def table(*, path: str | None, targets: Names, inputs: Names, labels: bool) -> tuple[Array, Array]:
+def table(*, path: str | None, targets: Names, inputs: Names, labels: bool) -> NamedArrays:
     """Read inputs and targets from the columns of a CSV or Parquet file.
 
     Args:
@@ -31,7 +32,8 @@ def table(*, path: str | None, targets: Names, inputs: Names, labels: bool) -> t
 
     Returns:
         x, (Q, n) in the order of `inputs`, and y: (Q, m) in the order of `targets`, or (Q,) int64
-        labels 0, 1, ..., which number the classes in sorted order. Missing values are refused.
+        labels 0, 1, ..., which number the classes in sorted order; with the names of all of them.
+        Missing values are refused.
 
     Raises:
         ConfigError: path or targets are not set, or the columns are chosen twice or not there.
@@ -51,9 +53,11 @@ def table(*, path: str | None, targets: Names, inputs: Names, labels: bool) -> t
     x_names = others if inputs is None else _choose_columns(frame, inputs, key="data.inputs")
     _check_choice(x_names, y_names, labels=labels)
     x = read_numbers(frame, x_names, where=where)  # (Q, n)
+    names = ColumnNames(inputs=x_names, targets=y_names, classes=None)
     if labels:
-        return x, _number_classes(frame[y_names[0]], y_names[0], where=where)
-    return x, read_numbers(frame, y_names, where=where)
+        classes, numbers = _number_classes(frame[y_names[0]], y_names[0], where=where)
+        return NamedArrays(x, numbers, replace(names, classes=classes))
+    return NamedArrays(x, read_numbers(frame, y_names, where=where), names)
 
 
 def _choose_columns(frame: "pd.DataFrame", names: str | Sequence[str], *, key: str) -> list[str]:
@@ -98,7 +102,9 @@ def _check_choice(x_names: list[str], y_names: list[str], *, labels: bool) -> No
         )
 
 
-def _number_classes(column: "pd.Series[Any]", name: str, *, where: str) -> NDArray[np.int64]:
+def _number_classes(
+    column: "pd.Series[Any]", name: str, *, where: str
+) -> tuple[list[Any], NDArray[np.int64]]:
     is_missing = column.isna().to_numpy(dtype=bool)
     if is_missing.any():
         raise DataError(
@@ -108,11 +114,11 @@ def _number_classes(column: "pd.Series[Any]", name: str, *, where: str) -> NDArr
             fix="fill in or drop these rows; empty cells, NA, null and nan count as missing",
         )
     try:
-        _, numbers = np.unique(column.to_numpy(dtype=object), return_inverse=True)
+        classes, numbers = np.unique(column.to_numpy(dtype=object), return_inverse=True)
     except (TypeError, ValueError) as error:
         raise DataError(
             f"the class labels of column {name!r} cannot be sorted: {error}",
             where=where,
             fix="let the column hold only numbers or only text, one in each cell",
         ) from error
-    return numbers.astype(np.int64)  # (Q,)
+    return classes.tolist(), numbers.astype(np.int64)  # (Q,)

@@ -19,11 +19,12 @@ if TYPE_CHECKING:  # pandas takes half a second to import, so it is imported whe
 SUFFIXES = (".csv", ".parquet")
 
 
-def read_table(path: Path) -> "pd.DataFrame":
+def read_table(path: Path, *, key: str = "data.path") -> "pd.DataFrame":
     """Read all columns and rows of a file, with the names of its header.
 
     Args:
         path: a .csv file (commas, a header line) or a .parquet file.
+        key: where the path was given, for messages.
 
     Returns:
         At least one row; each column has a name of its own.
@@ -33,7 +34,7 @@ def read_table(path: Path) -> "pd.DataFrame":
             leaves a name out or has it twice.
     """
     path = path.expanduser().absolute()
-    _check_path(path)
+    check_path(path, SUFFIXES, key=key)
     import pandas as pd
 
     try:
@@ -89,23 +90,28 @@ def read_numbers(
     return numbers
 
 
-def _check_path(path: Path) -> None:
+def check_path(path: Path, suffixes: Sequence[str], *, key: str) -> None:
+    """Refuse a path that is no file of a kind that can be read.
+
+    Raises:
+        DataError: it is not there, a folder, or ends in something else than one of the suffixes.
+    """
     try:
         is_there, is_folder = path.exists(), path.is_dir()
     except OSError as error:
         raise DataError(
             f"the path cannot be reached: {error.strerror or error}",
             where=str(path),
-            fix="check data.path and the rights to its folders",
+            fix=f"check {key} and the rights to its folders",
         ) from error
     if is_folder:
-        what, fix = "the path is a folder, not a file", "give one file: data.path=FOLDER/FILE.csv"
+        what, fix = "the path is a folder, not a file", f"give one file as {key}: FOLDER/FILE.csv"
     elif not is_there:
         what = "there is no such file"
-        fix = "check data.path; a path without / in front starts at the working directory"
-    elif path.suffix.lower() not in SUFFIXES:
+        fix = f"check {key}; a path without / in front starts at the working directory"
+    elif path.suffix.lower() not in suffixes:
         what = f"a file that ends in {path.suffix or 'nothing'!r} cannot be read"
-        fix = f"give a file that ends in one of: {name_known(SUFFIXES)}"
+        fix = f"give a file that ends in one of: {name_known(suffixes)}"
     else:
         return
     raise DataError(what, where=str(path), fix=fix)

@@ -29,7 +29,8 @@ def read_config_columns(run_dir: Path) -> dict[str, Value]:
     try:
         config = _parse(_read(run_dir / rundir.CONFIG))
         if isinstance(config, dict):
-            groups = {key for key, value in config.items() if isinstance(value, dict)}
+            # One without keys, such as `tracker=none`, says nothing.
+            groups = {key for key, value in config.items() if isinstance(value, dict) and value}
             columns = _read_choices(run_dir, groups) | rundir.flat_columns(config)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         columns["error"] = f"cannot read {rundir.CONFIG.parent}: {' '.join(str(error).split())}"

@@ -51,6 +51,8 @@ def read_trial(run_dir: Path) -> RecordedTrial:
     hydra = _merge(HydraConf, read, hydra_path, "hydra")
     choices = {str(k): None if v is None else str(v) for k, v in _choices(hydra, hydra_path)}
     config = _merge(Config, _read_mapping(config_path), config_path, "the configuration")
+    if OmegaConf.is_missing(config, "tracker"):
+        config.tracker = {}  # of an ermlab that had no trackers
     for group in GROUPS:
         _restore_schema(config, group, choices.get(group), config_path)
     # As text: interpolations cannot be resolved here (OmegaConf.missing_keys does).

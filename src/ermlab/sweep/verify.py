@@ -100,6 +100,7 @@ def verify_trial(
             fix=f"restore the file; dtype is one of: {', '.join(TOLERANCES)}",
         )
     trial.config.device = found.summary.get("device", trial.config.device)  # `auto` found that one
+    trial.config.tracker = {}  # it saw the run itself
 
     def retrain(*, is_nudged: bool) -> Numbers:
         return _retrain(trial, run_dir, allow=allow, is_nudged=is_nudged, on_check=on_check)

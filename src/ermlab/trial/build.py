@@ -18,11 +18,13 @@ from ermlab.config.check import check_batch_size
 from ermlab.config.plain import resolve, to_plain
 from ermlab.data.arrays import unpack_source
 from ermlab.data.dataset import DataSet, make_dataset
+from ermlab.data.names import NamedArrays
 from ermlab.errors import ConfigError, ShapeError
 from ermlab.loop.learner import Parts
 from ermlab.loop.plan import Plan
 from ermlab.objective import Loss, Metric
 from ermlab.seeds import generator
+from ermlab.tracker.tracker import Tracker
 from ermlab.trial.device import choose_device, choose_dtype
 from ermlab.trial.seeding import default_dtype, seeded
 from ermlab.trial.targets import find_callable, make
@@ -46,6 +48,7 @@ class Trial:
     plan: Plan
     n_parameters: int
     device: torch.device
+    tracker: Tracker | None
 
 
 # The data sets of earlier trials, the least recently used first; see `find_data`.
@@ -107,7 +110,16 @@ def build_trial(
         plan=plan,
         n_parameters=sum(p.numel() for p in parameters),
         device=device,
+        tracker=_make_tracker(config, allow),
     )
+
+
+def _make_tracker(config: DictConfig, allow: Sequence[str]) -> Tracker | None:
+    node = config.get("tracker")  # a configuration of an earlier ermlab has none
+    if not node:
+        return None
+    tracker: Tracker = make(node, key="tracker", allow=allow)
+    return tracker
 
 
 def find_data(
@@ -177,6 +189,7 @@ def build_data(
         n_inputs=node.get("n_inputs"),
         n_outputs=node.get("n_outputs"),
         graph=graph,
+        names=returned.names if isinstance(returned, NamedArrays) else None,
     )
 
 

@@ -217,7 +217,8 @@ def restore(progress: Progress, saved: Checkpoint) -> None:
 def early_facts(config: DictConfig) -> dict[str, Any]:
     """Tell what the numbers of a run depend on, as far as it is known before it is built."""
     versions = find_versions()
-    plain = json.dumps(_in_order(to_unresolved(config)), default=str)
+    numbers = {key: value for key, value in to_unresolved(config).items() if key != "tracker"}
+    plain = json.dumps(_in_order(numbers), default=str)
     named = {name: versions[name] for name in FACTS if name.startswith("version_")}
     return {"config": hashlib.sha256(plain.encode()).hexdigest(), **named}
 

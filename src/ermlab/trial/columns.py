@@ -9,6 +9,7 @@ from ermlab.config.plain import to_plain
 from ermlab.rundir import flat_columns
 
 GROUPS = ("experiment", "data", "model", "loss", "optimizer", "loop")
+TRACKER = "tracker"  # a column only where there is one
 
 
 def flatten_config(config: DictConfig, choices: Mapping[str, str | None]) -> dict[str, Any]:
@@ -22,12 +23,16 @@ def flatten_config(config: DictConfig, choices: Mapping[str, str | None]) -> dic
         Columns such as `model` (the option) and `model.hidden_units`; a list becomes JSON text.
     """
     columns: dict[str, Any] = {group: choices.get(group) for group in GROUPS}
+    if choices.get(TRACKER) not in (None, "none"):
+        columns[TRACKER] = choices[TRACKER]
     return {**columns, **flat_columns(to_plain(config))}
 
 
 def flatten_choices(config: DictConfig, choices: Mapping[str, str | None]) -> dict[str, Any]:
     """Return what is known of a run whose configuration may be wrong: its options and its seed."""
     chosen = {group: choice for group, choice in choices.items() if not group.startswith("hydra")}
+    if chosen.get(TRACKER) == "none":
+        del chosen[TRACKER]
     # An interpolation may lead nowhere, which is told once the configuration is checked.
     leads_on = OmegaConf.is_interpolation(config, "seed")
     return {**chosen, "seed": None if leads_on else config.get("seed")}

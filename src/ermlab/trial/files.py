@@ -10,11 +10,13 @@ from typing import Any
 from safetensors.torch import save
 
 from ermlab import rundir
+from ermlab.data.columns import describe_columns
 from ermlab.errors import ErmlabError, describe_error
 from ermlab.loop.check import Check, Outcome
 from ermlab.loop.learner import Learner
 from ermlab.trial.build import Trial
 from ermlab.trial.provenance import find_git_sha, find_versions
+from ermlab.trial.tracking import finish_tracking, track_row
 
 WEIGHTS = {"best": rundir.BEST, "last": rundir.LAST}
 
@@ -63,7 +65,9 @@ class RunFiles:
     def record(self, check: Check) -> None:
         """Append a row to the history of each trial that is due."""
         for trial in check.due.nonzero().flatten().tolist():
-            self._histories[trial].append(_row(check, trial))
+            row = _row(check, trial)
+            self._histories[trial].append(row)
+            track_row(self._run_dirs[trial], row)
 
     def store(self, name: str, trial: int, learner: Learner) -> None:
         """Write the present weights of a trial as "best" or "last"."""
@@ -80,14 +84,19 @@ def clear_run(run_dir: Path, *, is_continued: bool = False) -> None:
         is_continued: whether its checkpoint is kept, to be continued from.
     """
     rundir.remove_leftovers(run_dir)
-    names = [rundir.SUMMARY, rundir.TRACEBACK, rundir.BEST, rundir.LAST, rundir.STANDARDIZATION]
+    names = [rundir.SUMMARY, rundir.TRACEBACK, rundir.BEST, rundir.LAST]
+    names += [rundir.STANDARDIZATION, rundir.COLUMNS]
     for name in names if is_continued else [*names, rundir.CHECKPOINT]:
         with rundir.storage_errors(run_dir / name):
             (run_dir / name).unlink(missing_ok=True)
 
 
 def write_standardization(trial: Trial, run_dir: Path) -> None:
-    """Write what was done to the rows, if anything was, so that new rows can be treated alike."""
+    """Write what columns there are and what was done to them, so that new rows are treated alike.
+
+    Nothing that was done leaves no file of it.
+    """
+    rundir.write_json(run_dir / rundir.COLUMNS, describe_columns(trial.parts.data).to_dict())
     standardizer = trial.parts.data.standardizer
     if standardizer is not None:
         rundir.write_json(run_dir / rundir.STANDARDIZATION, standardizer.to_dict())
@@ -150,6 +159,8 @@ def write_failure(
         rundir.write_summary(run_dir, summary)
     except ErmlabError as unwritten:
         return unwritten
+    finally:
+        finish_tracking(run_dir)
     return None
 
 

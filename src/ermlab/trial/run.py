@@ -39,6 +39,7 @@ from ermlab.trial.files import (
 from ermlab.trial.pausing import pausing
 from ermlab.trial.reports import Reports
 from ermlab.trial.seeding import default_dtype, seeded
+from ermlab.trial.tracking import start_tracking
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ def run_trial(
             seeded(config.seed, "forward", trial.device),
             nullcontext(lambda: False) if is_sweep else pausing() as pause,
         ):
-            outcome = run.train(trial, pause, on_check)
+            outcome = run.train(trial, pause, on_check, columns)
     except CheckpointError:
         raise
     except Exception as error:
@@ -184,7 +185,13 @@ class _Run:
         if self._saved is not None and self._resume is not None and not self._resume.force:
             check_facts(self._saved, facts)
 
-    def train(self, trial: Trial, pause: Callable[[], bool], on_check: OnCheck | None) -> Outcome:
+    def train(
+        self,
+        trial: Trial,
+        pause: Callable[[], bool],
+        on_check: OnCheck | None,
+        columns: Mapping[str, Any],
+    ) -> Outcome:
         """Train, and write what belongs to it; return how it ended."""
         run_dir, plan, saved = self._run_dir, trial.plan, self._saved
         learner = SingleLearner(trial.parts, pause)
@@ -195,9 +202,11 @@ class _Run:
         clear_run(run_dir, is_continued=saved is not None)
         self.is_continued = False
         write_standardization(trial, run_dir)
+        n_kept = 0 if saved is None else saved.n_rows
+        start_tracking(trial.tracker, columns, run_dir, n_kept=n_kept)
         n_steps = plan.n_steps(trial.parts.data.train.n_rows)
         outcomes: list[Outcome] = []
-        with RunFiles([run_dir], 0 if saved is None else saved.n_rows) as files:
+        with RunFiles([run_dir], n_kept) as files:
 
             def record(check: Check) -> None:
                 files.record(check)

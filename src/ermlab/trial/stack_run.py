@@ -29,6 +29,7 @@ from ermlab.trial.reports import Judge, Reports
 from ermlab.trial.run import run_trial
 from ermlab.trial.seeding import default_dtype
 from ermlab.trial.stack import stack_trials
+from ermlab.trial.tracking import start_tracking
 
 log = logging.getLogger(__name__)
 
@@ -276,6 +277,8 @@ class _Stack:
     def _open_folder(self, member: _Member) -> None:
         clear_run(member.task.run_dir)
         write_standardization(member.trial, member.task.run_dir)
+        columns = flatten_config(member.task.config, member.task.choices)
+        start_tracking(member.trial.tracker, columns, member.task.run_dir)
 
     def _record(self, check: Check) -> None:
         assert self._files is not None, "called while it trains"

@@ -29,6 +29,9 @@ DEFAULT_ALLOW = (
     "ermlab.optimizer.rules.*",
     "ermlab.loop.plan.*",
     "ermlab.plugins.*",
+    "ermlab.tracker.mlflow.MLflow",
+    "ermlab.tracker.tensorboard.TensorBoard",
+    "ermlab.tracker.wandb.WandB",
     "torch.nn.*",
     "torch.optim.*",
 )
