@@ -2,7 +2,7 @@
 
 The names below are found on first use, so that `import ermlab` stays cheap: `main` (the command
 line, for a script that allows targets of its own), `run` (one configuration from Python), and
-`load_runs`, `load_history` (results as DataFrames).
+`load_runs`, `load_history`, `compare` (results as DataFrames).
 """
 
 from typing import TYPE_CHECKING, Any
@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ermlab.cli.main import main as main
     from ermlab.cli.python import run as run
+    from ermlab.results.compare import compare as compare
     from ermlab.results.load import load_history as load_history
     from ermlab.results.load import load_runs as load_runs
 
 _HOMES = {
     "main": "ermlab.cli.main",
     "run": "ermlab.cli.python",
+    "compare": "ermlab.results.compare",
     "load_runs": "ermlab.results.load",
     "load_history": "ermlab.results.load",
 }
