@@ -116,7 +116,7 @@ def test_each_p_value_is_that_of_the_shared_seeds_corrected_by_holm(sweep: Path)
     np.testing.assert_allclose(frame["p_value"][1:], holm, rtol=1e-9)
     np.testing.assert_allclose(frame["difference"][1:], differences, rtol=1e-9)
     assert frame["test"].tolist()[1:] == ["paired"] * 3
-    assert frame["verdict"].tolist() == ["best", "not told from the best", "worse", "worse"]
+    assert frame["verdict"].tolist() == ["best", "not told apart", "worse", "worse"]
 
 
 def test_the_best_mean_comes_first(sweep: Path) -> None:

@@ -25,7 +25,7 @@ from ermlab.results.statistics import (
     t_interval,
 )
 
-BEST, ALIKE, WORSE, UNKNOWN = "best", "not told from the best", "worse", "one seed"
+BEST, ALIKE, WORSE, UNKNOWN = "best", "not told apart", "worse", "one seed"
 
 
 @dataclass(frozen=True, kw_only=True)

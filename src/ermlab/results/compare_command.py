@@ -1,8 +1,5 @@
 """What `ermlab compare DIR... --by KEYS` does: a table of groups, and what one may conclude."""
 
-import shutil
-import sys
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +14,8 @@ from ermlab.results.compare import (
     load_groups,
 )
 from ermlab.results.conclusions import conclude, conclude_pair, span
-from ermlab.results.pair import compare_pair, pair_frame
+from ermlab.results.groups import Groups
+from ermlab.results.pair import Pair, compare_pair, pair_frame
 from ermlab.results.table import cell_text, escape_controls, loss_text, print_text, write_table
 
 
@@ -59,9 +57,9 @@ def compare_command(
     else:
         found = compare_pair(groups, pair)
         frame = pair_frame(found)
-        view = _view_pair(frame) if is_read else frame
+        view = _view_pair(groups, found, frame) if is_read else frame
         notes = conclude_pair(groups, found, is_lower_better=lower)
-    write_table(view, format, output=output, notes=_wrap(notes, output))
+    write_table(view, format, output=output, notes=notes)
     if output is not None:
         rows = "1 row" if len(frame) == 1 else f"{len(frame)} rows"
         print_text(f"wrote {rows} as {format} to {escape_controls(str(output))}\n")
@@ -70,7 +68,7 @@ def compare_command(
 def _view(comparison: Comparison, frame: pd.DataFrame) -> pd.DataFrame:
     """Choose what a reader needs, the most important on the left: a narrow window drops others."""
     view = frame[[*comparison.made.by, "n"]].copy()
-    view[f"mean {comparison.made.column}"] = frame["mean"]
+    view[f"{comparison.made.column}"] = frame["mean"]
     view["95 % by t"] = [span(*each) for each in zip(frame["low"], frame["high"], strict=True)]
     view["verdict"] = frame["verdict"]
     view["p (Holm)"] = [_short(value) for value in frame["p_value"]]
@@ -83,12 +81,14 @@ def _view(comparison: Comparison, frame: pd.DataFrame) -> pd.DataFrame:
     return view
 
 
-def _view_pair(frame: pd.DataFrame) -> pd.DataFrame:
+def _view_pair(made: Groups, pair: Pair, frame: pd.DataFrame) -> pd.DataFrame:
     (row,) = frame.to_dict("records")
-    test = f"paired over {row['n_shared']} seeds" if row["test"] == "paired" else "Welch"
+    first, second = map(made.label, pair.groups)
+    paired = f"paired over {row['n_shared']} {made.replicate}s"
+    test = paired if row["test"] == "paired" else "Welch"
     lines = {
-        f"mean of {row['first']}": f"{loss_text(row['mean_first'])} (n = {row['n_first']})",
-        f"mean of {row['second']}": f"{loss_text(row['mean_second'])} (n = {row['n_second']})",
+        f"mean of {first}": f"{loss_text(row['mean_first'])} (n = {row['n_first']})",
+        f"mean of {second}": f"{loss_text(row['mean_second'])} (n = {row['n_second']})",
         "difference": cell_text(row["difference"]),
         "95 % by t": span(row["low"], row["high"]),
         "95 % by bootstrap": span(row["low_bootstrap"], row["high_bootstrap"]),
@@ -100,10 +100,3 @@ def _view_pair(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _short(p_value: float) -> str:
     return "< 0.0001" if p_value < 1e-4 else cell_text(float(np.round(p_value, 4)))
-
-
-def _wrap(notes: Sequence[str], output: Path | None) -> list[str]:
-    if output is not None or not sys.stdout.isatty():
-        return list(notes)
-    width = shutil.get_terminal_size().columns
-    return [line for note in notes for line in textwrap.wrap(note, width, subsequent_indent="  ")]

@@ -103,7 +103,9 @@ def _tell_selection(made: Groups, best: Group) -> list[str]:
             "valid_loss, and quote the test loss of that choice"
         ]
     start = f"the best was chosen for its {made.column}, so its own interval is optimistic"
-    if len(best.test) == 0:
+    if all(group.test.empty for group in made.groups) and not made.column.startswith("valid"):
+        return [f"{start}; quote a number from data by which nothing was chosen"]
+    if best.test.empty:
         return [
             f"{start}; the number to quote is its {TEST}, which its runs do not have: train it "
             "with a loop that tests (loop.test=true), or sweep with hydra.sweeper.sweep_test=winner"

@@ -59,6 +59,7 @@ def fold_columns(frame: pd.DataFrame) -> Fold:
     swept = {name for name in main if differs(frame, name)}
     for _, alike in frame.groupby(groups, dropna=False) if groups else [((), frame)]:
         swept |= {name for name in set(keys) - swept if differs(alike, name)}
+    swept -= {name for name in swept if name != "seed" and _is_seed(frame, name)}
     same = {name: _first(frame, name) for name in main if name not in swept}
     return Fold(
         swept=[name for name in keys if name in swept],
@@ -127,6 +128,11 @@ def differs(frame: pd.DataFrame, name: str) -> bool:
     if "status" in frame:
         finished = finished[~frame["status"].isin(["unfinished", "failed"])]
     return frame[name].nunique() > 1 or finished.nunique(dropna=False) > 1
+
+
+def _is_seed(frame: pd.DataFrame, name: str) -> bool:
+    """Whether a column repeats the seed, as `data.seed` does unless it is set."""
+    return "seed" in frame and bool((frame[name] == frame["seed"]).fillna(True).all())
 
 
 def _first(frame: pd.DataFrame, name: str) -> object:

@@ -73,6 +73,10 @@ class Groups:
         pairs = zip(self.by, group.key, strict=True)
         return ", ".join(f"{key}={cell_text(value)}" for key, value in pairs)
 
+    def label(self, group: Group) -> str:
+        """Name a group by its values alone: `linear, 0.1`."""
+        return ", ".join(map(cell_text, group.key))
+
 
 def make_groups(frame: pd.DataFrame, *, by: Sequence[str], column: str) -> Groups:
     """Put runs into groups.

@@ -8,7 +8,8 @@ import json
 import math
 import shutil
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ FORMATS = ("table", "csv", "json", "markdown", "parquet")
 
 _WIDEST_CELL = 32  # own; in a terminal: four columns of the longest text in 140 characters
 _GAP = "  "
-_KEPT = ("run_dir", "status", *LOSSES)  # what a narrow terminal shows in any case
+_KEPT = ("run_dir", "status", *LOSSES)  # a narrow terminal shows them, but for the train loss
 _MISSING = "-"
 
 
@@ -146,8 +147,8 @@ def _as_table(
     columns = {str(name): _cells(frame[name], is_clipped=width is not None) for name in frame}
     left_out = _drop_columns(columns, width or sys.maxsize)
     if left_out:
-        hint = f"no room for: {', '.join(left_out)} (--columns chooses, --format csv shows all)"
-        notes = [*notes, hint]
+        hint = "a wider window or --format csv shows all"
+        notes = [*notes, f"no room for: {', '.join(left_out)} ({hint})"]
     padded = []
     for name, cells in columns.items():
         size = max(map(_width, cells))
@@ -159,8 +160,20 @@ def _as_table(
             column[2:] = map(link_in_terminal, column[2:], links)
         padded.append(column)
     lines = [_GAP.join(row).rstrip() for row in zip(*padded, strict=True)]
-    beneath = ["", *map(escape_controls, notes)] if notes else []
+    beneath = ["", *_wrap(map(escape_controls, notes), width)] if notes else []
     return "\n".join([*lines, *beneath]) + "\n"
+
+
+def _wrap(notes: Iterable[str], width: int | None) -> Iterator[str]:
+    for note in notes:
+        # A path is not broken, so that it can be copied.
+        wrap = textwrap.TextWrapper(
+            width=width or sys.maxsize,
+            subsequent_indent="  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        yield from wrap.wrap(note) or [""]
 
 
 def _cells(column: "pd.Series[Any]", *, is_clipped: bool) -> list[str]:
@@ -188,13 +201,22 @@ def _clip(cell: str, *, at_start: bool) -> str:
 
 def _drop_columns(columns: dict[str, list[str]], width: int) -> list[str]:
     sizes = {name: max(map(_width, cells)) for name, cells in columns.items()}
-    left_out: list[str] = []
-    for name in reversed([name for name in columns if name not in _KEPT]):
+    left_out: set[str] = set()
+    for name in _droppable(list(columns)):
         if sum(sizes.values()) + len(_GAP) * (len(sizes) - 1) <= width:
             break
-        del columns[name], sizes[name]
-        left_out.insert(0, name)
-    return left_out
+        del sizes[name]
+        left_out.add(name)
+    return [name for name in list(columns) if name in left_out and columns.pop(name)]
+
+
+def _droppable(names: list[str]) -> list[str]:
+    """Order columns by what a reader misses least: outcomes, the train loss, then what was set."""
+    start = names.index("status") if "status" in names else 0
+    outcomes = [name for name in names[start:] if name not in _KEPT]
+    settings = [name for name in names[:start] if name not in _KEPT]
+    train = [name for name in names if name == "train_loss"]
+    return [*reversed(outcomes), *train, *reversed(settings)]
 
 
 def _width(cell: str) -> int:
