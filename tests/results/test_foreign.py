@@ -2,9 +2,11 @@
 
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -239,6 +241,22 @@ def test_a_database_is_not_written_to(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["study.db"]
 
 
+def test_a_database_of_an_older_optuna_is_read(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "study.db"
+    make_study(f"sqlite:///{path}")
+    expected = load_runs(path)
+    with closing(sqlite3.connect(path)) as database, database:  # as Optuna 3.0 and 3.1 had it
+        database.execute("DROP INDEX ix_trials_study_id")
+        database.execute("UPDATE alembic_version SET version_num = 'v3.0.0.d'")
+    before = path.read_bytes()
+    capfd.readouterr()
+    pd.testing.assert_frame_equal(load_runs(path), expected)
+    assert path.read_bytes() == before
+    assert capfd.readouterr() == ("", "")
+
+
 def test_what_a_study_maximizes_is_sorted_from_the_top(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -269,11 +287,8 @@ def empty_file(path: Path) -> None:
 
 
 def other_database(path: Path) -> None:
-    import sqlite3
-
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database:
         database.execute("CREATE TABLE a (b)")
-    database.close()
 
 
 def torn_database(path: Path) -> None:

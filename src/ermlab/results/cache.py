@@ -12,7 +12,7 @@ import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -151,7 +151,7 @@ class CacheWriter:
         ]
         settings = table.frame.attrs[SETTINGS]
         meta = {"format": FORMAT, "folders": folders, "runs": runs, "settings": settings}
-        texts = [json.dumps(asdict(row)) for row in table.rows()]
+        texts = [json.dumps(vars(row)) for row in table.rows()]
         with suppress(pa.ArrowException, RunDirError):
             kept = pa.Table.from_pandas(table.frame, preserve_index=False)
             kept = kept.append_column(_ROW, pa.array(texts, pa.large_string()))

@@ -39,5 +39,5 @@ def is_settled(stamp: str, now_ns: int) -> bool:
         stamp: what `stamp_of` gave, at `now_ns` or later.
         now_ns: the time by the clock of the file system [ns].
     """
-    times = [int(word, 16) for word in stamp.split()[3:]]
-    return max(times, default=0) < now_ns - COARSEST_S * 10**9
+    _, modified, changed = stamp.rsplit(" ", 2)
+    return max(int(modified, 16), int(changed, 16)) < now_ns - COARSEST_S * 10**9

@@ -5,9 +5,11 @@ with an older schema, to which only the copy is brought up to date. Optuna takes
 import, and is imported when such a file is read.
 """
 
+import logging
 import math
 import sqlite3
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -21,7 +23,7 @@ from ermlab.results.tidy import clean_text
 from ermlab.rundir import Value, flat_columns
 
 if TYPE_CHECKING:
-    from optuna.storages import BaseStorage
+    from optuna.storages import BaseStorage, RDBStorage
     from optuna.study._frozen import FrozenStudy
     from optuna.trial import FrozenTrial
 
@@ -161,11 +163,23 @@ def _open_copy(copy: Path, path: Path) -> Iterator["BaseStorage"]:
     storage = RDBStorage(f"sqlite:///{copy}", skip_compatibility_check=True)
     try:
         if storage.get_current_version() != storage.get_head_version():
-            storage.upgrade()
+            _upgrade(storage)
         yield storage
     finally:
         storage.remove_session()
         storage.engine.dispose()
+
+
+def _upgrade(storage: "RDBStorage") -> None:
+    # Where the root logger has no handler, Optuna's migration sets up logging for this process.
+    handler = logging.NullHandler()
+    logging.getLogger().addHandler(handler)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what Optuna has since renamed
+            storage.upgrade()
+    finally:
+        logging.getLogger().removeHandler(handler)
 
 
 def _unreadable(path: Path, reason: str) -> RunDirError:
