@@ -15,6 +15,7 @@ from ermlab.errors import ConfigError
 from ermlab.results.groups import TEST, Group, Groups, make_groups
 from ermlab.results.load import load_runs
 from ermlab.results.pair import compare_pair, pair_frame
+from ermlab.results.progress import tell_progress
 from ermlab.results.select import is_lower_better, objective_of, select_runs
 from ermlab.results.statistics import (
     ALPHA,
@@ -129,13 +130,16 @@ def compare_groups(made: Groups, *, is_lower_better: bool) -> Comparison:
 def comparison_frame(comparison: Comparison) -> pd.DataFrame:
     """Put a comparison into the frame that `compare` gives."""
     rows = []
-    for group, against, p_value, verdict in zip(
-        comparison.groups,
-        comparison.contrasts,
-        comparison.p_values,
-        comparison.verdicts,
-        strict=True,
-    ):
+    judged = list(
+        zip(
+            comparison.groups,
+            comparison.contrasts,
+            comparison.p_values,
+            comparison.verdicts,
+            strict=True,
+        )
+    )
+    for group, against, p_value, verdict in tell_progress(judged, "compare groups"):
         row: dict[str, object] = dict(zip(comparison.made.by, group.key, strict=True))
         difference = math.nan if against is None else against.difference
         row |= {**describe(group.values), "difference": difference, "p_value": p_value}
@@ -143,8 +147,9 @@ def comparison_frame(comparison: Comparison) -> pd.DataFrame:
         row |= {"verdict": verdict, "n_left_out": group.left_out.total()}
         row |= {"left_out": tell_left_out(group) or None}
         if comparison.made.column != TEST:
-            test = describe(group.test)
-            row |= {f"test_{name}": test[name] for name in ("n", "mean", "low", "high")}
+            low, high = t_interval(group.test.tolist())
+            row |= {"test_n": len(group.test), "test_mean": _mean(group.test)}
+            row |= {"test_low": low, "test_high": high}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -155,7 +160,7 @@ def describe(values: "pd.Series[float]") -> dict[str, float]:
     low_bootstrap, high_bootstrap = bootstrap_interval(values.tolist())
     return {
         "n": len(values),
-        "mean": float(np.mean(values)) if len(values) else math.nan,
+        "mean": _mean(values),
         "sd": float(np.std(values, ddof=1)) if len(values) > 1 else math.nan,
         "low": low,
         "high": high,
@@ -167,6 +172,10 @@ def describe(values: "pd.Series[float]") -> dict[str, float]:
 def tell_left_out(group: Group) -> str:
     """Say how many runs of a group have no value, and why: `2 diverged, 1 failed`."""
     return ", ".join(f"{number} {reason}" for reason, number in sorted(group.left_out.items()))
+
+
+def _mean(values: "pd.Series[float]") -> float:
+    return float(np.mean(values)) if len(values) else math.nan
 
 
 def _judge(against: Contrast | None, p_value: float) -> str:

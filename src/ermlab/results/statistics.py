@@ -30,19 +30,24 @@ class Contrast:
         n: pairs; for Welch the smaller number of replicates.
         difference: mean of the first minus mean of the second, over what was compared.
         interval: of the difference, by t.
-        bootstrap: of the difference, by bootstrap.
         p_value: of no difference, two-sided; not corrected.
         effect_size: difference in standard deviations: of the differences if paired (Cohen's d_z),
             else pooled and corrected for small groups (Hedges' g).
+        samples: the differences if paired, else the values of both groups.
     """
 
     kind: str
     n: int
     difference: float
     interval: Interval
-    bootstrap: Interval
     p_value: float
     effect_size: float
+    samples: tuple[Sequence[float], ...]
+
+    @property
+    def bootstrap(self) -> Interval:
+        """Give the interval of the difference by bootstrap, which takes a moment."""
+        return bootstrap_interval(*self.samples)
 
 
 def t_interval(values: Sequence[float]) -> Interval:
@@ -137,9 +142,9 @@ def _paired(differences: np.ndarray) -> Contrast:
         n=len(differences),
         difference=mean,
         interval=t_interval(differences.tolist()),
-        bootstrap=bootstrap_interval(differences.tolist()),
         p_value=p_value,
         effect_size=effect,
+        samples=(differences.tolist(),),
     )
 
 
@@ -165,9 +170,9 @@ def _welch(first: np.ndarray, second: np.ndarray) -> Contrast:
         n=min(len(first), len(second)),
         difference=difference,
         interval=interval,
-        bootstrap=bootstrap_interval(first.tolist(), second.tolist()),
         p_value=p_value,
         effect_size=effect,
+        samples=(first.tolist(), second.tolist()),
     )
 
 
