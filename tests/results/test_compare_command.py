@@ -63,7 +63,9 @@ def test_groups_that_cannot_be_told_apart_are_named(
     make_group("b", [1.2, 1.0, 1.15])
     make_group("c", [3.0, 3.11, 3.21])
     text = told(capsys, tmp_path)
-    assert "corrected for 2 comparisons by Holm): model=b. Choose among them by cost" in text
+    assert (
+        "corrected by Holm for the 3 pairs of 3 groups): model=b. Choose among them by cost" in text
+    )
     assert "worse than the best: 1 group\n" in text
 
 

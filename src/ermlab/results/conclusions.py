@@ -8,7 +8,7 @@ import numpy as np
 from ermlab.results.compare import ALIKE, WORSE, Comparison, tell_left_out
 from ermlab.results.groups import TEST, Group, Groups
 from ermlab.results.pair import EFFECTS, Pair
-from ermlab.results.statistics import ALPHA, t_interval
+from ermlab.results.statistics import ALPHA, count_pairs, t_interval
 from ermlab.results.table import cell_text, loss_text
 
 MOST_NAMED = 5  # own; a longer list of groups is not read, and the table has them all
@@ -77,7 +77,8 @@ def _tell_contrasts(comparison: Comparison) -> list[str]:
         return []
     kinds = Counter(each.kind for each in comparison.contrasts if each is not None)
     how = " and ".join(_tell_kind(made, *each, n_tests) for each in kinds.items())
-    corrected = f", corrected for {n_tests} comparisons by Holm" if n_tests > 1 else ""
+    pairs = f", corrected by Holm for the {count_pairs(n_tests)} pairs of {n_tests + 1} groups"
+    corrected = pairs if n_tests > 1 else ""
     told = f"at the {_ALPHA} level ({how}{corrected})"
     if not alike:
         others = "every other group" if n_worse == len(groups) - 1 else _count(n_worse, "group")

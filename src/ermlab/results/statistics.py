@@ -116,14 +116,34 @@ def contrast(first: "pd.Series[float]", second: "pd.Series[float]") -> Contrast 
 
 
 def correct(p_values: Sequence[float]) -> list[float]:
-    """Correct p values for being several, by Holm's method; NaN stays and does not count."""
+    """Correct the p values of groups against the best of them, by Holm's method.
+
+    Which group is the best was chosen from the same numbers, so that each pair of groups might
+    have been compared: all pairs are counted, those beside the given ones as if they were equal.
+    Counting the given ones alone calls some of 12 equal groups worse 14 times in 100, not 5.
+
+    Args:
+        p_values: of each other group against the best; NaN stays and does not count.
+
+    Source:
+        Holm (1979), "A simple sequentially rejective multiple test procedure"; counting all pairs
+        is own, checked by simulation.
+    """
     from statsmodels.stats.multitest import multipletests
 
     given = np.asarray(p_values, dtype=float)
     is_known = ~np.isnan(given)
-    if is_known.any():
-        given[is_known] = multipletests(given[is_known], method="holm")[1]
+    n_known = int(is_known.sum())
+    if n_known:
+        beside = np.ones(count_pairs(n_known) - n_known)
+        every = np.concatenate([given[is_known], beside])
+        given[is_known] = multipletests(every, method="holm")[1][:n_known]
     return [float(value) for value in given]
+
+
+def count_pairs(n_others: int) -> int:
+    """Count the pairs among a best group and the others that are compared with it."""
+    return n_others * (n_others + 1) // 2
 
 
 def _paired(differences: np.ndarray) -> Contrast:
