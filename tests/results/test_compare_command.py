@@ -1,6 +1,9 @@
 """What `ermlab compare` prints: tables for people and programs, and sentences that hold."""
 
+import io
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -184,3 +187,26 @@ def test_a_file_is_told_in_one_line(tmp_path: Path, make_group: MakeGroup, capsy
 def test_a_wrong_format_fails_before_the_runs_are_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no format"):
         compare_command([tmp_path / "missing"], by=["model"], format="xlsx")
+
+
+def test_it_is_a_command(tmp_path: Path, make_group: MakeGroup) -> None:
+    make_group("a", [1.0, 1.1, 1.2, 1.1])
+    make_group("b", [3.0, 3.1, 3.3, 3.1])
+    words = ["compare", "s", "--by", "model", "--pair", "b", "a", "--format", "csv"]
+    done = subprocess.run(
+        [sys.executable, "-m", "ermlab", *words], cwd=tmp_path, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    frame = pd.read_csv(io.StringIO(done.stdout))
+    assert (frame["first"][0], frame["n_shared"][0]) == ("model=b", 4)
+
+
+def test_a_mistake_is_one_message(tmp_path: Path, make_group: MakeGroup) -> None:
+    make_group("a", [1.0])
+    done = subprocess.run(
+        [sys.executable, "-m", "ermlab", "compare", "s", "--by", "model"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("ConfigError: model is a in all runs, so there is nothing to")
+    assert len(done.stderr.strip().split("\n")) == 3
