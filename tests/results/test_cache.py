@@ -1,9 +1,8 @@
 """The table of a folder with many runs: as quick as its cache, and never another one."""
 
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,37 +17,10 @@ from ermlab.results.cache import read_cache
 from ermlab.results.load import load_runs
 
 MakeRun = Callable[..., Path]
+CountReads = Callable[[Path], AbstractContextManager[list[str]]]
 
 N_RUNS = 5
-opened: list[str] | None = None  # paths that the process opens, while a test counts them
-
-
-def note(event: str, arguments: tuple[object, ...]) -> None:
-    if event in ("open", "os.scandir", "os.listdir") and opened is not None:
-        opened.append(str(arguments[0]))
-
-
-sys.addaudithook(note)  # it cannot be removed again, so it does nothing unless a test counts
-
-
-@contextmanager
-def count_reads(root: Path) -> Iterator[list[str]]:
-    """Give the paths below a folder that are opened or listed, relative to it."""
-    global opened
-    opened, found = [], []
-    try:
-        yield found
-    finally:
-        below = [path for path in opened if path.startswith(f"{root}/")]
-        opened = None
-        found += [os.path.relpath(path, root) for path in below]
-        found[:] = [path for path in found if not path.startswith(rundir.CACHE)]
-
-
-@pytest.fixture(autouse=True)
-def _few_runs_suffice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "MIN_RUNS", 1)
-    monkeypatch.setattr(folder, "MIN_RUNS", 1)
+pytestmark = pytest.mark.usefixtures("eager_cache")
 
 
 @pytest.fixture
@@ -57,12 +29,6 @@ def sweep(tmp_path: Path, make_run: MakeRun) -> Path:
     for number in range(N_RUNS):
         make_run(f"s/{number}", losses=[3.0, 2.0 + number], seed=number, **{"optimizer.lr": 0.1})
     return tmp_path / "s"
-
-
-@pytest.fixture(autouse=True)
-def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    # A test cannot wait two seconds for its files to grow old; one below does without this.
-    monkeypatch.setattr(cache, "is_settled", lambda stamp, now_ns: True)
 
 
 def read_afresh(root: Path) -> pd.DataFrame:
@@ -78,7 +44,9 @@ def check_same(root: Path) -> None:
     pd.testing.assert_frame_equal(cached, read_afresh(root), check_exact=True)
 
 
-def test_an_unchanged_sweep_is_read_without_opening_a_run(sweep: Path) -> None:
+def test_an_unchanged_sweep_is_read_without_opening_a_run(
+    count_reads: CountReads, sweep: Path
+) -> None:
     first = load_runs(sweep)
     with count_reads(sweep) as reads:
         second = load_runs(sweep)
@@ -86,7 +54,9 @@ def test_an_unchanged_sweep_is_read_without_opening_a_run(sweep: Path) -> None:
     pd.testing.assert_frame_equal(second, first, check_exact=True)
 
 
-def test_only_what_changed_is_read_again(sweep: Path, make_run: MakeRun) -> None:
+def test_only_what_changed_is_read_again(
+    count_reads: CountReads, sweep: Path, make_run: MakeRun
+) -> None:
     load_runs(sweep)
     rundir.write_summary(sweep / "3", {"status": "failed", "format": 1, "error": "E: x"})
     make_run("s/7", seed=7)
@@ -171,60 +141,6 @@ def test_a_change_is_never_missed(
     pd.testing.assert_frame_equal(after, read_afresh(sweep), check_exact=True)
 
 
-def write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-
-
-@pytest.fixture
-def foreign(tmp_path: Path) -> Path:
-    """Give what Hydra and Lightning leave behind: two runs of both, one of Lightning alone."""
-    for number in range(2):
-        write(tmp_path / f"f/{number}/.hydra/config.yaml", f"lr: 0.{number + 1}\nseed: 0\n")
-        write(tmp_path / f"f/{number}/.hydra/overrides.yaml", f"[lr=0.{number + 1}]")
-        write(tmp_path / f"f/{number}/logs/version_0/metrics.csv", "step,val_loss\n0,1.5\n1,1.25\n")
-    write(tmp_path / "f/x/version_3/metrics.csv", "step,val_loss\n0,2.5\n")
-    write(tmp_path / "f/x/version_3/hparams.yaml", "lr: 0.5\n")
-    write(tmp_path / "f/optimization_results.yaml", "best_params: {lr: 0.1}\nbest_value: 1.25\n")
-    return tmp_path / "f"
-
-
-FOREIGN_CHANGES = {
-    "a further step": ("0/logs/version_0/metrics.csv", "step,val_loss\n0,1.5\n1,1.0\n2,1.125\n"),
-    "a further version": ("0/logs/version_1/metrics.csv", "step,val_loss\n0,0.5\n"),
-    "a logger beside": ("0/z/version_0/metrics.csv", "step,val_loss\n0,7.5\n"),
-    "another best": ("optimization_results.yaml", "best_params: {lr: 0.2}\nbest_value: 1.5\n"),
-    "other words": ("0/.hydra/overrides.yaml", "[lr=0.9]"),
-    "other hyperparameters": ("x/version_3/hparams.yaml", "lr: 0.75\n"),
-    "a summary": ("0/summary.json", '{"format": 1, "status": "completed"}'),
-    "no metrics": ("0/logs/version_0/metrics.csv", None),
-    "no hyperparameters": ("x/version_3/hparams.yaml", None),
-    "no best": ("optimization_results.yaml", None),
-}
-
-
-@pytest.mark.parametrize("name", FOREIGN_CHANGES)
-def test_a_change_of_what_others_left_is_never_missed(foreign: Path, name: str) -> None:
-    before = load_runs(foreign)
-    path, text = FOREIGN_CHANGES[name]
-    if text is None:
-        (foreign / path).unlink()
-    else:
-        write(foreign / path, text)
-    after = load_runs(foreign)
-    assert not after.equals(before)
-    pd.testing.assert_frame_equal(after, read_afresh(foreign), check_exact=True)
-
-
-def test_what_others_left_is_read_once(foreign: Path) -> None:
-    first = load_runs(foreign)
-    with count_reads(foreign) as reads:
-        second = load_runs(foreign)
-    assert reads == []
-    pd.testing.assert_frame_equal(second, first, check_exact=True)
-    assert second.attrs == first.attrs == {"settings": ["lr", "seed"]}
-
-
 VALUES = st.one_of(
     st.none(), st.booleans(), st.integers(-(10**20), 10**20), st.floats(), st.text(max_size=3)
 )
@@ -249,7 +165,7 @@ def test_columns_have_the_types_that_they_have_without_cache(
 
 
 def test_a_file_that_changed_just_before_it_was_read_is_read_again(
-    sweep: Path, monkeypatch: pytest.MonkeyPatch
+    count_reads: CountReads, sweep: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
     monkeypatch.setattr(folder, "MIN_RUNS", 1)
@@ -319,7 +235,7 @@ def test_few_runs_leave_their_folder_as_it_is(sweep: Path, monkeypatch: pytest.M
     assert not list(sweep.glob(".*"))
 
 
-def test_a_moved_sweep_keeps_its_cache(sweep: Path) -> None:
+def test_a_moved_sweep_keeps_its_cache(count_reads: CountReads, sweep: Path) -> None:
     load_runs(sweep)
     moved = sweep.rename(sweep.with_name("t"))
     with count_reads(moved) as reads:
@@ -345,7 +261,9 @@ def test_a_folder_that_could_not_be_listed_is_tried_again(
     assert len(load_runs(sweep)) == N_RUNS + 1
 
 
-def test_several_folders_are_read_from_their_caches(sweep: Path, make_run: MakeRun) -> None:
+def test_several_folders_are_read_from_their_caches(
+    count_reads: CountReads, sweep: Path, make_run: MakeRun
+) -> None:
     other = make_run("t/0", seed=1).parent
     first = load_runs(sweep, other)
     with count_reads(sweep.parent) as reads:
