@@ -2,7 +2,8 @@
 
 The names below are found on first use, so that `import ermlab` stays cheap: `main` (the command
 line, for a script that allows targets of its own), `run` and `sweep` (one configuration and many),
-`load_runs` and `load_history` (results as DataFrames), and `load_model` (a trained model).
+`load_runs`, `load_history` and `compare` (results as DataFrames), and `load_model` (a trained
+model).
 """
 
 import sys
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ermlab.cli.python import load_model as load_model
     from ermlab.cli.python import run as run
     from ermlab.cli.python import sweep as sweep
+    from ermlab.results.compare import compare as compare
     from ermlab.results.load import load_history as load_history
     from ermlab.results.load import load_runs as load_runs
 
@@ -22,6 +24,7 @@ _HOMES = {
     "main": "ermlab.cli.main",
     "run": "ermlab.cli.python",
     "load_model": "ermlab.cli.python",
+    "compare": "ermlab.results.compare",
     "load_runs": "ermlab.results.load",
     "load_history": "ermlab.results.load",
 }

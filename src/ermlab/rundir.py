@@ -37,6 +37,7 @@ PRUNER = ".pruner.json"  # of a sweep that prunes, only while it runs
 MULTIRUN = "multirun.yaml"
 RESULTS_CSV = "results.csv"
 RESULTS_PARQUET = "results.parquet"
+CACHE = ".ermlab_cache"  # of a folder with many runs; what it holds is in results/cache.py
 
 STATUSES = ("completed", "stopped_early", "pruned", "diverged", "failed", "unfinished")
 

@@ -68,6 +68,7 @@ TABLE = {
         LAYER_0,
         # omegaconf and yaml read .hydra/config.yaml; the others are tables, plots and statistics.
         "numpy pandas pyarrow omegaconf yaml matplotlib rich plotly scipy statsmodels",
+        lazy="optuna sqlalchemy",  # studies of other programs
     ),
     # loop: the progress bar is told of each of its checks. data: predict reads and writes files.
     "cli": row(

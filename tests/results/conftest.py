@@ -1,7 +1,10 @@
 """Run directories for the tests of `results/`, written by `rundir` as a run writes them."""
 
 import math
-from collections.abc import Callable
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +12,7 @@ import pandas as pd
 import pytest
 
 from ermlab import rundir
+from ermlab.results import cache, folder
 
 MakeRun = Callable[..., Path]
 
@@ -57,3 +61,44 @@ def runs() -> pd.DataFrame:
             "version_torch": ["2.13"] * 5,
         }
     )
+
+
+opened: list[str] | None = None  # paths that the process opens, while a test counts them
+
+
+def note(event: str, arguments: tuple[object, ...]) -> None:
+    if event in ("open", "os.scandir", "os.listdir") and opened is not None:
+        opened.append(str(arguments[0]))
+
+
+sys.addaudithook(note)  # it cannot be removed again, so it does nothing unless a test counts
+
+
+@pytest.fixture
+def count_reads() -> Callable[[Path], AbstractContextManager[list[str]]]:
+    """Give a context manager that lists the paths below a folder that are opened or listed.
+
+    They are relative to the folder, and those of the cache are left out.
+    """
+
+    @contextmanager
+    def count(root: Path) -> Iterator[list[str]]:
+        global opened
+        opened, found = [], []
+        try:
+            yield found
+        finally:
+            below = [path for path in opened if path.startswith(f"{root}/")]
+            opened = None
+            names = [os.path.relpath(path, root) for path in below]
+            found += [name for name in names if not name.startswith(rundir.CACHE)]
+
+    return count
+
+
+@pytest.fixture
+def eager_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a cache of a single run, and of files that are not two seconds old."""
+    monkeypatch.setattr(cache, "MIN_RUNS", 1)
+    monkeypatch.setattr(folder, "MIN_RUNS", 1)
+    monkeypatch.setattr(cache, "is_settled", lambda stamp, now_ns: True)

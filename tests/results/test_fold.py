@@ -66,3 +66,10 @@ def test_paths_without_a_shared_folder_stay(runs: pd.DataFrame) -> None:
     apart = runs.assign(run_dir=["/a/0", "b/1", "b/2", "c/3", "d/4"])
     assert shorten_run_dirs(apart)["run_dir"].tolist() == apart["run_dir"].tolist()
     assert describe_folder(apart) == []
+
+
+def test_a_key_that_repeats_the_seed_is_not_shown_twice(runs: pd.DataFrame) -> None:
+    frame = runs.assign(seed=range(5), **{"data.seed": pd.array([0, 1, None, 3, 4], "Int64")})
+    assert "seed" in fold_columns(frame).swept
+    assert "data.seed" not in fold_columns(frame).swept
+    assert "data.seed" in fold_columns(frame.assign(**{"data.seed": [0, 0, 0, 1, 1]})).swept

@@ -12,7 +12,7 @@ from ermlab.errors import ConfigError, name_known
 if TYPE_CHECKING:
     from typer import Typer
 
-DIRS = "Run directories, or folders that hold some."
+DIRS = "Run directories, or folders that hold some; or the file of an Optuna study."
 
 
 def run_command(words: Sequence[str], *, allow: Sequence[str]) -> None:
@@ -30,6 +30,7 @@ def run_command(words: Sequence[str], *, allow: Sequence[str]) -> None:
         "dashboard": _dashboard,
         "predict": lambda: _predict(allow),
         "results": _results,
+        "compare": _compare,
         "resume": lambda: _resume(allow),
         "transfer": lambda: _transfer(allow),
         "verify": lambda: _verify(allow),
@@ -70,6 +71,37 @@ def _results() -> "Typer":
             where=where,
             format=format,
             output=output,
+        )
+
+    return app
+
+
+def _compare() -> "Typer":
+    from typer import Argument, Option, Typer
+
+    app = Typer(add_completion=False, pretty_exceptions_enable=False)
+
+    @app.command(name="compare")
+    def compare(
+        dirs: list[Path] = Argument(..., help=DIRS),
+        by: str = Option(..., help="Keys or groups, separated by commas: model,optimizer.lr."),
+        column: str | None = Option(None, help="What to compare; else what the runs optimize."),
+        where: str | None = Option(None, help='Runs to compare: "optimizer.lr < 0.1".'),
+        pair: tuple[str, str] | None = Option(
+            None, help="Two groups to compare, named by their values: linear two_layer."
+        ),
+        format: str | None = Option(None, help="table, csv, json, markdown or parquet."),
+        output: Path | None = Option(None, help="File to write instead of the terminal."),
+    ) -> None:
+        """Compare groups of runs over their seeds, each with the best.
+
+        Shows n, mean and 95 % interval of each group, which groups cannot be told from the best,
+        and which number to quote for the winner.
+        """
+        from ermlab.results.compare_command import compare_command
+
+        compare_command(
+            dirs, by=[by], column=column, where=where, pair=pair, format=format, output=output
         )
 
     return app

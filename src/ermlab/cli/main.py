@@ -13,14 +13,13 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
-from typing import Any
-
-from omegaconf import DictConfig
+from typing import TYPE_CHECKING, Any
 
 from ermlab.cli.commands import run_command
-from ermlab.cli.help import register_help
 from ermlab.cli.messages import OwnWords, report
-from ermlab.config.store import find_conf_dir, register_schemas
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +95,8 @@ def run_hydra(allow: Sequence[str]) -> None:
     """
     import hydra
 
+    from ermlab.cli.help import register_help
+    from ermlab.config.store import find_conf_dir, register_schemas
     from ermlab.trial.targets import allowed_targets
 
     ignore_known_warnings()
@@ -113,7 +114,7 @@ def ignore_known_warnings() -> None:
         warnings.filterwarnings("ignore", message=message)
 
 
-def make_task(allowed: Sequence[str]) -> Callable[[DictConfig], Any]:
+def make_task(allowed: Sequence[str]) -> "Callable[[DictConfig], Any]":
     """Make the function that Hydra calls with the configuration of each job.
 
     Args:
@@ -121,12 +122,12 @@ def make_task(allowed: Sequence[str]) -> Callable[[DictConfig], Any]:
     """
     from ermlab.sweep.trials import Trials
 
-    def task(config: DictConfig) -> float | None:
+    def task(config: "DictConfig") -> float | None:
         from ermlab.cli.job import run_job  # torch is imported here, after composition
 
         return run_job(config, allow=allowed)
 
-    def finish(config: DictConfig, run_dir: Path, summary: Mapping[str, Any]) -> float:
+    def finish(config: "DictConfig", run_dir: Path, summary: Mapping[str, Any]) -> float:
         from ermlab.cli.job import finish_run
 
         return finish_run(config, run_dir, summary)

@@ -9,15 +9,15 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import yaml
-from hydra.errors import HydraException
-from omegaconf import DictConfig
-from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from ermlab.errors import ConfigError, ErmlabError, name_known
 from ermlab.rundir import storage_error
+
+if TYPE_CHECKING:
+    from omegaconf.errors import OmegaConfBaseException
 
 HYDRAS_LINE = "Error executing job with overrides: "  # before the error that we tell
 FULL_ERROR = "HYDRA_FULL_ERROR=1 shows the whole traceback"
@@ -72,6 +72,10 @@ def explain(error: BaseException) -> ErmlabError | None:
     """Say an error in three parts, if it is one that the user can mend; else None."""
     if isinstance(error, ErmlabError):
         return error
+    # Here, so that a command that needs neither does not wait for them.
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
     for link in _chain(error):
         if isinstance(link, OmegaConfBaseException):
             return _explain_key(link, str(error))
@@ -123,8 +127,11 @@ def _is_of_a_trial(modules: Sequence[str]) -> bool:
     return is_raised_again or any(module.startswith("ermlab.trial.") for module in modules)
 
 
-def _explain_key(error: OmegaConfBaseException, told: str) -> ConfigError:
+def _explain_key(error: "OmegaConfBaseException", told: str) -> ConfigError:
     """Tell of a key that is unknown, or a value of the wrong type, while composing."""
+    from omegaconf import DictConfig
+    from omegaconf.errors import InterpolationResolutionError
+
     key = error.full_key or str(error.key or "the configuration")
     first = str(error).splitlines()[0]
     if isinstance(error, InterpolationResolutionError):

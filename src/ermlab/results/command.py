@@ -25,7 +25,7 @@ def results_command(
     """Show one row per run of the given folders.
 
     Args:
-        dirs: run directories, sweep directories, or folders above them.
+        dirs: run directories, sweep directories, or folders above them; also files of studies.
         sort: as for `select_runs`.
         top: as for `select_runs`.
         columns: names, also several joined by commas. None shows, as table or Markdown, the
@@ -39,12 +39,15 @@ def results_command(
         ConfigError: an option is wrong.
         RunDirError: a folder does not exist or has no run, or the output cannot be written.
     """
-    format = _choose_format(format, output)
+    format = choose_format(format, output)
     frame = load_runs(*dirs)
     names = [name.strip() for each in columns or () for name in each.split(",") if name.strip()]
-    shown = select_runs(frame, where=where, sort=sort, top=top, columns=names or None)
+    asked = [*names, "run_dir"] if names else None
+    shown = select_runs(frame, where=where, sort=sort, top=top, columns=asked)
+    run_dirs = shown["run_dir"].tolist()
+    shown = shown[list(dict.fromkeys(names))] if names else shown
     if names or format not in ("table", "markdown"):
-        write_table(shown, format, output=output)
+        write_table(shown, format, output=output, run_dirs=run_dirs)
     elif shown.empty:
         write_table(shown[["run_dir"]], format, output=output, notes=["no run meets the condition"])
     else:
@@ -52,13 +55,18 @@ def results_command(
         fold = fold_columns(select_runs(frame, where=where))
         view = shorten_run_dirs(shown[["run_dir", *fold.swept, *fold.results]])
         notes = [*describe_folder(shown), *describe_same(fold)]
-        write_table(view, format, output=output, notes=notes)
+        write_table(view, format, output=output, notes=notes, run_dirs=run_dirs)
     if output is not None:
         rows = "1 row" if len(shown) == 1 else f"{len(shown)} rows"
         print_text(f"wrote {rows} as {format} to {escape_controls(str(output))}\n")
 
 
-def _choose_format(format: str | None, output: Path | None) -> str:
+def choose_format(format: str | None, output: Path | None) -> str:
+    """Take the format of a table from the option or the output's suffix.
+
+    Raises:
+        ConfigError: there is no such format, or it cannot be printed.
+    """
     if format is None:
         format = _SUFFIXES.get(output.suffix.lower(), "table") if output else "table"
     check_format(format)

@@ -6,7 +6,6 @@ Next: `table.py`, which prints the first as columns and the second as a line ben
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
@@ -54,19 +53,32 @@ def fold_columns(frame: pd.DataFrame) -> Fold:
             as equal.
     """
     names = [str(name) for name in frame.columns if not _NOISE.search(str(name))]
-    dotted = {str(name).split(".")[0] for name in frame.columns if "." in str(name)}
-    groups = [name for name in names if name in dotted]
-    keys = [name for name in names if "." in name or name in groups or name in _SETTINGS]
+    groups = group_columns(frame)
+    keys = setting_columns(frame)
     main = [name for name in keys if name in groups or name in _MAIN]
-    swept = {name for name in main if _differs(frame, name)}
+    swept = {name for name in main if differs(frame, name)}
     for _, alike in frame.groupby(groups, dropna=False) if groups else [((), frame)]:
-        swept |= {name for name in set(keys) - swept if _differs(alike, name)}
+        swept |= {name for name in set(keys) - swept if differs(alike, name)}
+    swept -= {name for name in swept if name != "seed" and _is_seed(frame, name)}
     same = {name: _first(frame, name) for name in main if name not in swept}
     return Fold(
         swept=[name for name in keys if name in swept],
         results=_results(frame, [name for name in names if name not in keys]),
         same={name: value for name, value in same.items() if value is not None},
     )
+
+
+def setting_columns(frame: pd.DataFrame) -> list[str]:
+    """Name the columns that were set: group choices, keys with a dot, and known ones without."""
+    names = [str(name) for name in frame.columns if not _NOISE.search(str(name))]
+    known = {*group_columns(frame), *_SETTINGS, *frame.attrs.get("settings", ())}
+    return [name for name in names if "." in name or name in known]
+
+
+def group_columns(frame: pd.DataFrame) -> list[str]:
+    """Name the columns that tell the chosen option of a group: `model` beside `model.bias`."""
+    dotted = {str(name).split(".")[0] for name in frame.columns if "." in str(name)}
+    return [str(name) for name in frame.columns if str(name) in dotted]
 
 
 def describe_same(fold: Fold) -> list[str]:
@@ -86,7 +98,12 @@ def shorten_run_dirs(frame: pd.DataFrame) -> pd.DataFrame:
     folder = _common_folder(frame["run_dir"])
     if not folder:
         return frame
-    return frame.assign(run_dir=[os.path.relpath(each, folder) for each in frame["run_dir"]])
+    start = f"{folder}{os.sep}"
+    run_dirs = (
+        each[len(start) :] if each.startswith(start) else os.path.relpath(each, folder)
+        for each in frame["run_dir"].tolist()
+    )
+    return frame.assign(run_dir=list(run_dirs))
 
 
 def _results(frame: pd.DataFrame, names: list[str]) -> list[str]:
@@ -94,21 +111,28 @@ def _results(frame: pd.DataFrame, names: list[str]) -> list[str]:
     losses = [name for name in LOSSES if name in names and frame[name].notna().any()]
     told = {"run_dir", "status", *LOSSES, *_DETAILS, *_OUTCOMES}
     further = [name for name in names if name not in told]
-    outcomes = [name for name in (*further, *_OUTCOMES) if name in names and _differs(frame, name)]
+    outcomes = [name for name in (*further, *_OUTCOMES) if name in names and differs(frame, name)]
     return [*(name for name in names if name == "status"), *losses, *outcomes]
 
 
 def _common_folder(run_dirs: "pd.Series[str]") -> str:
-    if len(run_dirs) < 2 or len({Path(run_dir).is_absolute() for run_dir in run_dirs}) > 1:
+    paths = run_dirs.tolist()
+    if len(paths) < 2 or len({os.path.isabs(path) for path in paths}) > 1:  # noqa: PTH117  # as below
         return ""
-    return os.path.commonpath(list(run_dirs))
+    return os.path.commonpath(paths)
 
 
-def _differs(frame: pd.DataFrame, name: str) -> bool:
+def differs(frame: pd.DataFrame, name: str) -> bool:
+    """Whether runs differ in a column; what unfinished or failed runs lack is none."""
     finished = frame[name]
     if "status" in frame:
         finished = finished[~frame["status"].isin(["unfinished", "failed"])]
     return frame[name].nunique() > 1 or finished.nunique(dropna=False) > 1
+
+
+def _is_seed(frame: pd.DataFrame, name: str) -> bool:
+    """Whether a column repeats the seed, as `data.seed` does unless it is set."""
+    return "seed" in frame and bool((frame[name] == frame["seed"]).fillna(True).all())
 
 
 def _first(frame: pd.DataFrame, name: str) -> object:

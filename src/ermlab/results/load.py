@@ -1,55 +1,61 @@
 """Run directories as tidy frames: one row per run, or one row per validation of each run.
 
-Which folders are run directories is in `find.py`, the type of a column in `tidy.py`, and runs that
-never finished in `unfinished.py`. Next: `select.py`, which chooses among the rows.
+How the runs of a folder are found and read is in `folder.py`, a history in `history.py`, the file
+of an Optuna study in `study_file.py`. Next: `select.py`, which chooses among the rows.
 """
 
-import csv
-import io
-import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ermlab import rundir
-from ermlab.errors import RunDirError, describe_error
-from ermlab.results.find import find_run_dirs
-from ermlab.results.tidy import clean_text, tidy_column
-from ermlab.results.unfinished import read_config_columns
-from ermlab.rundir import Value
-
-HISTORY_COLUMNS = ("step", "epoch", "train_loss", "valid_loss", "wall_s")  # of a frame without rows
-
-_LOG = logging.getLogger(__name__)
-
-_Group = list[tuple[int, list[str]]]
+from ermlab.results.find import METRICS, check_paths, find_runs, natural_order, real_path, walk
+from ermlab.results.folder import load_folder, make_frame
+from ermlab.results.history import HISTORY_COLUMNS as HISTORY_COLUMNS
+from ermlab.results.history import parse_histories
+from ermlab.results.read_run import Row
+from ermlab.results.study_file import is_study_file, read_study, read_study_history
+from ermlab.results.tidy import clean_text
 
 
 def load_runs(*paths: Path | str) -> pd.DataFrame:
     """Load one row per run directory found at or below the given folders.
 
+    What was read of a folder with many runs is kept in a file there, if it can be written, and
+    checked against the run directories the next time (see `cache.py`).
+
     Args:
-        paths: run directories, sweep directories, or any folders above them.
+        paths: run directories, sweep directories, or any folders above them; also the file of an
+            Optuna study (SQLite or journal), which gives one row per trial.
 
     Returns:
         `run_dir`, spelled as the given path and what lies below it, then the columns of
         `summary.json`, in natural order of the paths (0, 1, 2, 10). A value that a run lacks is
         missing (NaN, or NA in columns of whole numbers and bools). A run without summary has the
         status `unfinished` and its configuration; one whose summary cannot be read has the status
-        `failed` and the reason in `error`, since one torn file must not hide a thousand others.
+        `failed` and the reason in `error`, since one torn file must not hide a thousand others. A
+        run of another Hydra application or of Lightning has the status `unknown` (see
+        `foreign.py`). `attrs["settings"]` of the frame names such columns that are configuration
+        although they have no dot.
 
     Raises:
-        RunDirError: a path does not exist, or has no run directory.
+        RunDirError: a path does not exist, or has no run directory or trial.
     """
-    run_dirs = find_run_dirs(paths)
-    rows = [_read_run(run_dir) for run_dir in run_dirs]
-    names = dict.fromkeys(["run_dir", *(name for row in rows for name in row)])
-    return pd.DataFrame(
-        {clean_text(name): _column(name, [row.get(name) for row in rows]) for name in names}
-    )
+    roots = check_paths(paths)
+    if len(roots) == 1 and not is_study_file(roots[0]):
+        table = load_folder(roots[0])
+        start = str(roots[0] / "_")[:-1]  # a Path for each of 10,000 would cost more than the rest
+        return _named(
+            table.frame, [f"{start}{path}" if path else str(roots[0]) for path in table.entries]
+        )
+    found: dict[str, tuple[Path, Row]] = {}  # by real path: overlapping paths give a run once
+    for root in roots:
+        for name, run_dir, row in _read_root(root):
+            found.setdefault(name, (run_dir, row))
+    ordered = sorted(found.values(), key=lambda each: natural_order(each[0]))
+    return _named(make_frame([row for _, row in ordered]), [str(run_dir) for run_dir, _ in ordered])
 
 
 def load_history(*paths: Path | str) -> pd.DataFrame:
@@ -62,69 +68,46 @@ def load_history(*paths: Path | str) -> pd.DataFrame:
         `run_dir`, as `load_runs` spells it, and the columns of `history.csv`; losses are NaN or
         infinite where they were. Runs in natural order. The unfinished last line of a killed run
         is left out; a run without history, or (with a warning) with one that may not be read, has
-        no rows.
+        no rows. Of Lightning's metrics there is one row per step, with our names of the losses; of
+        an Optuna study one per intermediate value, in the column `value`.
 
     Raises:
-        RunDirError: a path does not exist, or has no run directory.
+        RunDirError: a path does not exist, or has no run directory or trial.
     """
-    run_dirs = find_run_dirs(paths)
-    groups: dict[tuple[str, ...], _Group] = {}  # one read_csv for all files with the same columns
-    for place, run_dir in enumerate(run_dirs):
-        header, lines = _read_lines(run_dir / rundir.HISTORY)
-        if lines:
-            groups.setdefault(header, []).append((place, lines))
-    if not groups:
-        return pd.DataFrame(columns=["run_dir", *HISTORY_COLUMNS])
-    frame = pd.concat([_parse(header, group) for header, group in groups.items()])
-    frame = frame.sort_values("run_dir", kind="stable", ignore_index=True)
-    names = np.array([clean_text(str(run_dir)) for run_dir in run_dirs], dtype=object)
-    return frame.assign(run_dir=pd.Series(names[frame["run_dir"].to_numpy()]))
+    found: dict[str, tuple[Path, Path, bool]] = {}
+    studies: list[pd.DataFrame] = []
+    for root in check_paths(paths):
+        if is_study_file(root):
+            studies.append(read_study_history(root))
+            continue
+        for run in find_runs(root, dict(walk(root, {}))):
+            own = root / run.path / rundir.HISTORY
+            is_foreign = run.metrics is not None and not own.is_file()
+            path = root / str(run.metrics) / METRICS if is_foreign else own
+            found.setdefault(real_path(root, run.path), (root / run.path, path, is_foreign))
+    ordered = sorted(found.values(), key=lambda each: natural_order(each[0]))
+    places, values = parse_histories([(path, is_foreign) for _, path, is_foreign in ordered])
+    names = np.array([clean_text(str(run_dir)) for run_dir, _, _ in ordered], dtype=object)
+    run_dirs = pd.Series(names[places], dtype=object if values.empty else None)
+    values.insert(0, "run_dir", run_dirs)
+    if not studies:
+        return values
+    return pd.concat([values, *studies] if len(values) else studies, ignore_index=True)
 
 
-def _read_run(run_dir: Path) -> dict[str, Value]:
-    named: dict[str, Value] = {"run_dir": str(run_dir)}
-    try:
-        summary = rundir.read_summary(run_dir)
-    except RunDirError as error:
-        columns = read_config_columns(run_dir)
-        return columns | {"status": "failed", "error": describe_error(error)} | named
-    if summary is None:
-        return read_config_columns(run_dir) | {"status": "unfinished"} | named
-    if summary.get("status") == "failed":  # so early, perhaps, that its summary has no keys
-        summary = read_config_columns(run_dir) | summary
-    return summary | named
+def _read_root(root: Path) -> Iterator[tuple[str, Path, Row]]:
+    """Give each run or trial: a name that no other has, its path, and its row."""
+    if is_study_file(root):
+        for trial, row in read_study(root):
+            yield str(trial), trial, row
+    else:
+        table = load_folder(root)
+        for path, row in zip(table.entries, table.rows(), strict=True):
+            yield real_path(root, path), root / path, row
 
 
-def _column(name: str, values: Sequence[Value]) -> "pd.Series[Any]":
-    # Text also where no run has an error, so that `.str` works on it.
-    is_empty = name == "error" and all(value is None for value in values)
-    return pd.Series([None] * len(values), dtype=object) if is_empty else tidy_column(values)
-
-
-def _read_lines(path: Path) -> tuple[tuple[str, ...], list[str]]:
-    """Read a history file's columns and its whole lines; nothing of one that has no columns."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:  # the run failed, or was killed, before its first validation
-        return (), []
-    except OSError as error:
-        _LOG.warning("left out %s: %s", path, error.strerror or error)
-        return (), []
-    head, *lines = text.split("\n")[:-1] or [""]
-    header = tuple(next(csv.reader([head]), []))
-    if len(set(header)) < len(header):
-        return (), []
-    return header, [line for line in lines if line and line.count(",") == len(header) - 1]
-
-
-def _parse(header: Sequence[str], group: _Group) -> pd.DataFrame:
-    body = "\n".join(line for _, lines in group for line in lines)
-    read = pd.read_csv(
-        io.StringIO(body), names=list(header), quoting=csv.QUOTE_NONE, index_col=False,
-        skip_blank_lines=False, low_memory=False,
-    )  # fmt: skip
-    columns: Mapping[str, object] = {
-        name: pd.to_numeric(read[name], errors="coerce") for name in header if name != "run_dir"
-    }
-    places = np.repeat([place for place, _ in group], [len(lines) for _, lines in group])
-    return pd.DataFrame({"run_dir": places, **columns})
+def _named(frame: pd.DataFrame, run_dirs: Iterable[str]) -> pd.DataFrame:
+    if "run_dir" in frame:  # a setting of another application
+        frame = frame.drop(columns="run_dir")
+    frame.insert(0, "run_dir", pd.Series([clean_text(each) for each in run_dirs]))
+    return frame

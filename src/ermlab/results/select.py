@@ -60,6 +60,15 @@ def objective_of(frame: pd.DataFrame) -> str:
     return next((name for name in candidates if _has_values(frame, name)), objective)
 
 
+def is_lower_better(frame: pd.DataFrame, column: str) -> bool:
+    """Whether a lower value is better: not of an accuracy, nor of what a study maximizes."""
+    if "direction" in frame and "objective" in frame:
+        directions = frame.loc[frame["objective"] == column, "direction"].dropna().unique()
+        if len(directions) == 1:
+            return str(directions[0]) != "maximize"
+    return not column.endswith(("accuracy", "acc"))
+
+
 def _check(
     frame: pd.DataFrame, *, sort: str | None, top: int | None, columns: Sequence[str] | None
 ) -> None:
@@ -83,10 +92,11 @@ def _sort_by_objective(frame: pd.DataFrame) -> pd.DataFrame:
     objective = objective_of(frame)
     if objective not in frame:
         return frame
-    is_loss = not objective.endswith("accuracy")
     is_last = frame["status"].isin(_LAST) if "status" in frame else False
     ranked = frame.assign(**{"": is_last})
-    return _sort_by(ranked, ["", objective], [True, is_loss]).drop(columns="")
+    return _sort_by(ranked, ["", objective], [True, is_lower_better(frame, objective)]).drop(
+        columns=""
+    )
 
 
 def _sort_by(frame: pd.DataFrame, names: list[str], ascending: list[bool]) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 YAML is slow to read beside JSON, so only runs without a readable summary come here.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ermlab import rundir
 from ermlab.rundir import Value
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where it is built
+_OURS = frozenset(("data", "model", "loss", "optimizer", "loop", "objective"))
 
 
 def read_config_columns(run_dir: Path) -> dict[str, Value]:
@@ -27,7 +29,7 @@ def read_config_columns(run_dir: Path) -> dict[str, Value]:
     """
     columns: dict[str, Value] = {}
     try:
-        config = _parse(_read(run_dir / rundir.CONFIG))
+        config = parse_yaml(_read(run_dir / rundir.CONFIG))
         if isinstance(config, dict):
             # One without keys, such as `tracker=none`, says nothing.
             groups = {key for key, value in config.items() if isinstance(value, dict) and value}
@@ -37,13 +39,21 @@ def read_config_columns(run_dir: Path) -> dict[str, Value]:
     return {key: value for key, value in columns.items() if not _is_open(key, value)}
 
 
+def is_ours(columns: Mapping[str, Value]) -> bool:
+    """Whether a configuration is one of ermlab's, and not of another Hydra application.
+
+    One without any column counts as ours: the run was killed before Hydra wrote it.
+    """
+    return not columns or columns.keys() >= _OURS
+
+
 def _read_choices(run_dir: Path, groups: set[Any]) -> dict[str, Value]:
     """Read which option of each group was chosen: `{"model": "two_layer"}`."""
-    overrides = _parse(_read(run_dir / rundir.OVERRIDES))
+    overrides = parse_yaml(_read(run_dir / rundir.OVERRIDES))
     words = overrides if isinstance(overrides, list) else []
     pairs = [str(word).partition("=") for word in words]
     typed: dict[Any, Any] = {key: option for key, sign, option in pairs if sign}
-    every = _parse(_block(_read(run_dir / rundir.HYDRA_CONFIG), "    choices:", indent=6))
+    every = parse_yaml(_block(_read(run_dir / rundir.HYDRA_CONFIG), "    choices:", indent=6))
     chosen = typed | (every if isinstance(every, dict) else {})
     return rundir.flat_columns({key: chosen[key] for key in chosen if key in groups})
 
@@ -63,7 +73,8 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _parse(text: str) -> object:
+def parse_yaml(text: str) -> object:
+    """Parse a file that Hydra wrote, and refuse what Hydra never writes (see `check_yaml`)."""
     rundir.check_yaml(text)
     return yaml.load(text, Loader=_LOADER)
 
