@@ -10,6 +10,8 @@ from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_optuna_sweeper.config import OptunaSweeperConf
 from omegaconf import DictConfig
 
+from ermlab.sweep.storage_url import hide_in_config
+
 
 @dataclass
 class StudySweeperConf(OptunaSweeperConf):
@@ -21,6 +23,7 @@ class StudySweeperConf(OptunaSweeperConf):
     timeout: float | None = None  # after which no trial is asked for [s], > 0; null: never
     retries: int = 1  # of a run whose failure may have been passing [1], >= 0
     sweep_test: str = "winner"  # which trials read the test split: winner | all | none
+    heartbeat_interval: float = 30.0  # of processes that share a storage [s], >= 1
     go_on_changed: bool = False  # whether to go on though the question has changed
 
 
@@ -38,7 +41,8 @@ class StudySweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Take what Hydra hands over before the sweep."""
+        """Take what Hydra hands over before the sweep; files never get the storage's password."""
+        hide_in_config(config)
         self._context, self._task, self._config = hydra_context, task_function, config
         self._launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config

@@ -6,18 +6,19 @@ is given the recorded trials instead, and goes on from these.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from ermlab.errors import RunDirError
-from ermlab.sweep.journal import Asked, Event, Journal, Question, Told, read_journal
+from ermlab.sweep.journal import Asked, Event, Journal, Told, read_journal
+from ermlab.sweep.question import Question, refuse_changes
 from ermlab.trial.provenance import find_versions
 
 log = logging.getLogger(__name__)
@@ -76,9 +77,17 @@ class Study:
         return {number: dict(trial.params) for number, trial in self._open.items()}
 
     @property
+    def n_told(self) -> int:
+        """Trials that ended."""
+        return sum(trial.state.is_finished() for trial in self._study.trials)
+
+    @property
     def n_failed(self) -> int:
         """Trials that were told to have failed."""
         return sum(trial.state == TrialState.PRUNED for trial in self._study.trials)
+
+    def reserve(self, n: int) -> None:
+        """Say how many trials are asked for next (see `SharedStudy`)."""
 
     def ask(self) -> tuple[int, dict[str, Any]]:
         """Return the number and the values of the next trial."""
@@ -100,6 +109,23 @@ class Study:
         told = Told(trial=number, state=state, values=values)
         self._take(self._open.pop(number), told)
         self._journal.told(told)
+
+    def may_have_run(self, number: int) -> bool:
+        """Whether a trial may have a finished run that was not told before the sweep stopped."""
+        return self.was_stopped
+
+    def wait(self, timeout_s: float | None) -> bool:
+        """Whether other processes may leave a trial (see `SharedStudy`): there are none."""
+        return False
+
+    def is_done(self) -> bool:
+        """Whether each trial that was asked for has ended."""
+        return not self._open
+
+    @contextmanager
+    def testing(self, number: int) -> Iterator[bool]:
+        """Let one process do in the block what is done once for a trial: this one."""
+        yield True
 
     def best(self) -> list[optuna.trial.FrozenTrial]:
         """The best trial, or those that no other surpasses in all objectives; empty if none."""
@@ -129,7 +155,14 @@ class Study:
 
     def _go_on(self, path: Path, question: Question, go_on_changed: bool) -> None:
         recorded, versions, events = read_journal(path)
-        _refuse_changes(path, recorded, question, versions, go_on_changed)
+        refuse_changes(
+            recorded,
+            question,
+            versions,
+            where=str(path),
+            holder="this folder",
+            go_on_changed=go_on_changed,
+        )
         if not self._replay(events):
             log.info("the sampler has no seed: it goes on from the recorded trials")
             self._study, self._open = self._new_study(), {}
@@ -156,44 +189,3 @@ class Study:
             self._study.enqueue_trial(dict(event.params))
             trial = self._suggest()
             self._open[trial.number] = trial
-
-
-def describe_space(space: Space) -> dict[str, str]:
-    """Write down a search space, for comparison with another."""
-    return {key: distribution_to_json(value) for key, value in space.items()}
-
-
-def _refuse_changes(
-    path: Path,
-    recorded: Question,
-    question: Question,
-    versions: Mapping[str, Any],
-    go_on_changed: bool,
-) -> None:
-    changes = [
-        f"{name} was {before}, is {now}"
-        for name in ("space", "fixed", "directions", "replicates")
-        if (before := _plain(getattr(recorded, name))) != (now := _plain(getattr(question, name)))
-    ]
-    changes += [
-        f"{name.removeprefix('version_')} was {before}, is {now}"
-        for name, now in find_versions().items()
-        if name in ("version_ermlab", "version_optuna") and (before := versions.get(name)) != now
-    ]
-    if not changes:
-        return
-    if go_on_changed:
-        log.warning("going on although %s", "; ".join(changes))
-        return
-    raise RunDirError(
-        f"this folder holds another sweep: {'; '.join(changes)}",
-        where=str(path),
-        fix="start it as it was, write to another folder (hydra.sweep.dir=...), or go on all the "
-        "same with hydra.sweeper.go_on_changed=true",
-    )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    return value if isinstance(value, int) else list(value)

@@ -20,6 +20,7 @@ from omegaconf import DictConfig
 from ermlab import rundir
 from ermlab.errors import ConfigError, ErmlabError, TrialError, describe_error
 from ermlab.sweep.jobs import JobOpener
+from ermlab.sweep.shared_study import SharedStudy
 from ermlab.sweep.study import Study
 from ermlab.trial.run import objective_value
 
@@ -78,7 +79,7 @@ class StudySweep:
 
     def __init__(
         self,
-        study: Study,
+        study: Study | SharedStudy,
         *,
         launcher: Launcher,
         opener: JobOpener,
@@ -89,7 +90,6 @@ class StudySweep:
         self._study, self._launcher, self._opener = study, launcher, opener
         self._objective, self._seed = str(config.objective), int(config.seed)
         self._fixed, self._options = list(fixed), options
-        self._n_failed = study.n_failed
         self._began = time.monotonic()
 
     def run(self) -> None:
@@ -98,7 +98,7 @@ class StudySweep:
         Raises:
             Exception: what hindered the trials, when too many failed, or all for one reason.
         """
-        while batch := self._next_batch():
+        while (batch := self._next_batch()) or self._wait():
             runs = [run for trial, params in batch for run in self._runs(trial, params)]
             ended = self._carry_out(runs)
             for trial, _ in batch:
@@ -109,16 +109,30 @@ class StudySweep:
     def _next_batch(self) -> list[tuple[int, dict[str, Any]]]:
         """The trials that a stopped sweep left open, then new ones."""
         batch = sorted(self._study.open_trials.items())
-        seconds = time.monotonic() - self._began
-        if self._options.timeout_s is not None and seconds >= self._options.timeout_s:
-            log.info("the sweep ends after %.0f s (hydra.sweeper.timeout)", seconds)
+        left_s = self._left_s()
+        if left_s is not None and left_s <= 0:
+            log.info("the sweep ends after %.0f s (hydra.sweeper.timeout)", self._options.timeout_s)
             return []
-        n_jobs, n_asked = self._options.n_jobs, self._study.n_asked
+        n_jobs = self._options.n_jobs
         # A batch is asked for in full before its first trial is told, also after a stop.
-        target = -(-n_asked // n_jobs) * n_jobs if batch else n_asked + n_jobs
-        while self._study.n_asked < min(target, self._options.n_trials):
-            batch.append(self._study.ask())
+        n_new = -self._study.n_asked % n_jobs if batch else n_jobs
+        self._study.reserve(min(n_new, self._options.n_trials - self._study.n_asked))
+        while n_new and self._study.n_asked < self._options.n_trials:
+            if (asked := self._study.ask()) is None:  # other processes were faster
+                break
+            batch.append(asked)
+            n_new -= 1
         return batch
+
+    def _wait(self) -> bool:
+        """Wait for trials that other processes have; return whether one was left to this one."""
+        left_s = self._left_s()
+        return (left_s is None or left_s > 0) and self._study.wait(left_s)
+
+    def _left_s(self) -> float | None:
+        if self._options.timeout_s is None:
+            return None
+        return self._options.timeout_s - (time.monotonic() - self._began)
 
     def _runs(self, trial: int, params: Mapping[str, Any]) -> Iterator[Run]:
         n = self._options.replicates
@@ -150,7 +164,7 @@ class StudySweep:
 
     def _find_finished(self, run: Run) -> Ended | None:
         """A run that ended before the sweep was stopped, but was not told."""
-        if not self._study.was_stopped:
+        if not self._study.may_have_run(run.trial):
             return None
         run_dir = self._find_dir(run)
         summary = rundir.read_summary(run_dir)
@@ -171,7 +185,6 @@ class StudySweep:
             _add_columns(run.run_dir, {"trial": trial})
         errors = [run.values for run in runs if isinstance(run.values, Exception)]
         if errors:
-            self._n_failed += 1
             log.warning("\ttrial %d failed: %s", trial, describe_error(errors[0]))
             self._study.tell(trial, None)
             return
@@ -181,12 +194,15 @@ class StudySweep:
     def _stop_after_failures(self, runs: Sequence[Ended]) -> None:
         errors = [run.values for run in runs if isinstance(run.values, Exception)]
         told = {str(error) for error in errors}
-        if len(errors) == len(runs) and len(told) == 1 and self._n_failed == self._study.n_asked:
+        if not errors:
+            return
+        n_failed = self._study.n_failed
+        if len(errors) == len(runs) and len(told) == 1 and n_failed == self._study.n_told:
             raise errors[0]  # every trial so far, for one reason: the next ones share it
-        if errors and self._n_failed > self._options.max_failure_rate * self._options.n_trials:
+        if n_failed > self._options.max_failure_rate * self._options.n_trials:
             log.error(
                 "%d trials failed, more than max_failure_rate=%g of %d",
-                self._n_failed,
+                n_failed,
                 self._options.max_failure_rate,
                 self._options.n_trials,
             )
