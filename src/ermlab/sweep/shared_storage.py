@@ -24,7 +24,7 @@ from optuna.storages._rdb.models import (
 from optuna.trial import FrozenTrial
 from sqlalchemy.orm import Session
 
-from ermlab.sweep.leases import new_lease
+from ermlab.sweep.leases import create_table, new_lease
 
 Param = tuple[int, str, float, BaseDistribution, BaseDistribution | None]
 
@@ -61,7 +61,13 @@ class SharedStorage(RDBStorage):
         timeouts = _TIMEOUTS.get("sqlite" if name.startswith("sqlite") else name, {})
         given = {key: each for key, each in timeouts.items() if key not in parsed.query}
         # A connection that the server has closed meanwhile is opened again.
-        super().__init__(url, engine_kwargs={"pool_pre_ping": True, "connect_args": given})
+        try:
+            super().__init__(url, engine_kwargs={"pool_pre_ping": True, "connect_args": given})
+            create_table(self.engine)
+        except BaseException:
+            if hasattr(self, "engine"):
+                self.engine.dispose()
+            raise
 
     def create_trials(self, study_id: int, n: int) -> list[int]:
         """Create trials with numbers in a row and give them to this process, in one transaction.

@@ -17,7 +17,6 @@ from optuna.storages._rdb.models import StudyUserAttributeModel
 from optuna.study import StudyDirection
 
 from ermlab.errors import ConfigError, StorageError
-from ermlab.sweep.leases import create_table
 from ermlab.sweep.question import Question, read_question, refuse_changes
 from ermlab.sweep.shared_storage import SharedStorage
 from ermlab.sweep.storage_failure import explain_failure
@@ -54,13 +53,8 @@ def open_storage(url: str, *, n_trials: int, owner: str) -> SharedStorage:
             fix="name a file, as in sqlite:///study.db, or leave the storage out",
         )
 
-    def connect() -> SharedStorage:
-        storage = SharedStorage(whole, n_trials=n_trials, owner=owner)
-        create_table(storage.engine)
-        return storage
-
     try:
-        return _try_again(connect)
+        return _try_again(lambda: SharedStorage(whole, n_trials=n_trials, owner=owner))
     except (sa.exc.SQLAlchemyError, OptunaError) as error:
         raise explain_failure(error, whole) from error
     except (ImportError, ValueError, LookupError, RuntimeError, OSError) as error:

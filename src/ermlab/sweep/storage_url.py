@@ -48,7 +48,7 @@ def hide_in_config(config: DictConfig) -> None:
     told = OmegaConf.to_container(sweeper).get("storage")  # type: ignore[union-attr]  # a mapping
     if not isinstance(told, str) or (hidden := hide_password(told)) == told:
         return
-    with read_write(config), open_dict(config):
+    with read_write(config.hydra), open_dict(config.hydra):
         sweeper.storage = hidden
         # Jobs are composed from the overrides, and from files that may name the storage too.
         others = [each for each in config.hydra.overrides.hydra if not _names_storage(each)]
