@@ -33,6 +33,7 @@ CONFIG = Path(".hydra") / "config.yaml"
 HYDRA_CONFIG = Path(".hydra") / "hydra.yaml"
 OVERRIDES = Path(".hydra") / "overrides.yaml"
 STUDY = "study.jsonl"
+PRUNER = ".pruner.json"  # of a sweep that prunes, only while it runs
 MULTIRUN = "multirun.yaml"
 RESULTS_CSV = "results.csv"
 RESULTS_PARQUET = "results.parquet"
@@ -168,10 +169,14 @@ class HistoryWriter:
             self._file.flush()
         self.n_rows += 1
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Close the file; nothing is appended any more."""
         if self._file is not None:
             with storage_errors(self._path):
                 self._file.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def count_rows(run_dir: Path) -> int:

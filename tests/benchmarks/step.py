@@ -135,10 +135,15 @@ def train_ours(config: DictConfig) -> tuple[float, float]:
     trial = build_trial(config.copy(), allow=DEFAULT_ALLOW)
     learner = SingleLearner(trial.parts)
     began = time.perf_counter()
-    (outcome,) = train(
-        learner, [trial.plan], record=lambda _: None, keep=None, store=lambda *_: None
+    outcomes = {}
+    train(
+        learner,
+        [trial.plan],
+        record=lambda _: None,
+        store=lambda *_: None,
+        finish=outcomes.__setitem__,
     )
-    return time.perf_counter() - began, outcome.values["valid_loss"]
+    return time.perf_counter() - began, outcomes[0].values["valid_loss"]
 
 
 def run_ours(config: DictConfig) -> tuple[float, float]:

@@ -8,15 +8,16 @@ import torch
 
 from ermlab.cli import progress
 from ermlab.cli.progress import Progress
-from ermlab.loop.loop import Check
+from ermlab.loop.check import Check
 
 
 def check(step, loss=0.5):
     values = {"train_loss": torch.tensor([1.0]), "valid_loss": torch.tensor([loss])}
     due = torch.tensor([True])
     return Check(
-        step=step, due=due, epoch=torch.ones(1), values=values, wall_s=0.0,
-        active=due, diverged=~due,
+        clock=4,
+        step=torch.tensor([step]), due=due, epoch=torch.ones(1), values=values,
+        wall_s=torch.zeros(1), active=due, diverged=~due,
     )  # fmt: skip
 
 

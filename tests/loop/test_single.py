@@ -86,7 +86,7 @@ def test_the_best_state_comes_back_bit_for_bit_with_its_buffers():
     kept = learner.weights(0)
     learner.keep_best(torch.tensor([True]))
     learner.advance(2)
-    learner.restore_best()
+    learner.restore_best(torch.ones(1, dtype=torch.bool))
     assert all(torch.equal(kept[k], v) for k, v in learner.weights(0).items())
 
 
@@ -98,7 +98,7 @@ def test_the_best_state_is_replaced_by_a_better_one():
     better = learner.weights(0)
     learner.keep_best(torch.tensor([True]))
     learner.advance(1)
-    learner.restore_best()
+    learner.restore_best(torch.ones(1, dtype=torch.bool))
     assert torch.equal(learner.weights(0)["weight"], better["weight"])
 
 

@@ -39,10 +39,14 @@ def train_alone(kind, numbers, start, gradients):
     return parameter.detach()
 
 
-def make_rule(kind, start, by_row):
-    rule = StackedRule([RuleSpec(kind=kind, numbers=n) for n in SPECS[kind]], start.flatten())
+def bind(rule, rows, n_steps, vectors, matrices, *, by_row):
+    """Let a rule update the models of some rows of SPECS."""
+    rule.bind([SPECS[rule.kind][row] for row in rows], n_steps, vectors, matrices)
     rule.updates_rows = by_row
-    return rule
+
+
+def zeros(rule, like):
+    return [torch.zeros_like(like) for _ in range(rule.n_states)]
 
 
 def in_two_blocks(vector):
@@ -56,9 +60,10 @@ def test_each_row_is_updated_as_torch_optim_updates_it_alone(kind, by_row):
     torch.manual_seed(0)
     start = torch.randn(3, 7, dtype=torch.float64)
     gradients = torch.randn(40, 3, 7, dtype=torch.float64)
-    rule = make_rule(kind, start, by_row)
+    rule = StackedRule(kind)
     params, grads = start.flatten().clone(), torch.zeros(start.numel(), dtype=start.dtype)
-    rule.bind(params, grads, in_two_blocks)
+    vectors = [params, grads, *zeros(rule, params)]
+    bind(rule, range(3), [0, 0, 0], vectors, in_two_blocks, by_row=by_row)
     for gradient in gradients:
         grads.copy_(gradient.flatten())
         rule.step()
@@ -71,26 +76,30 @@ def test_each_row_is_updated_as_torch_optim_updates_it_alone(kind, by_row):
 
 @pytest.mark.parametrize("by_row", [True, False], ids=["rows", "matrix"])
 @pytest.mark.parametrize("kind", sorted(SPECS))
-def test_a_row_that_leaves_changes_no_other(kind, by_row):
+def test_rows_that_leave_and_enter_change_no_other(kind, by_row):
     torch.manual_seed(0)
     start = torch.randn(3, 7, dtype=torch.float64)
     gradients = torch.randn(20, 3, 7, dtype=torch.float64)
-    rule = make_rule(kind, start, by_row)
-    params, grads = start.flatten().clone(), torch.zeros(start.numel(), dtype=start.dtype)
-    rule.bind(params, grads, in_two_blocks)
+    rule = StackedRule(kind)
+    params, grads = start[:2].flatten().clone(), torch.zeros(2 * 7).double()
+    vectors = [params, grads, *zeros(rule, params)]
+    halves = lambda vector: [vector.view(2, 7)]  # noqa: E731  # as `in_two_blocks`
+    bind(rule, [0, 1], [0, 0], vectors, halves, by_row=by_row)
     for gradient in gradients[:10]:
-        grads.copy_(gradient.flatten())
+        grads.copy_(gradient[:2].flatten())
         rule.step()
-    order = [2, 0]
-    rule.select(order, [state.view(start.shape)[order].flatten() for state in rule.states])
-    params, grads = params.view(start.shape)[order].flatten(), torch.zeros(2 * 7).double()
-    rule.bind(params, grads, lambda vector: [vector.view(2, 7)])
+    # Model 0 leaves, model 2 begins before model 1.
+    old_params, _, *old_states = (vector.view(2, 7)[1] for vector in vectors)
+    params = torch.cat([start[2], old_params])
+    states = [torch.cat([torch.zeros(7).double(), old]) for old in old_states]
+    bind(rule, [2, 1], [0, 10], [params, grads, *states], halves, by_row=by_row)
     for gradient in gradients[10:]:
-        grads.copy_(gradient[order].flatten())
+        grads.copy_(gradient[[2, 1]].flatten())
         rule.step()
-    params = params.view(2, 7)
-    alone = train_alone(kind, SPECS[kind][2], start[2], gradients[:, 2])
-    torch.testing.assert_close(params[0], alone, rtol=1e-11, atol=1e-13)
+    stayed = train_alone(kind, SPECS[kind][1], start[1], gradients[:, 1])
+    entered = train_alone(kind, SPECS[kind][2], start[2], gradients[10:, 2])
+    torch.testing.assert_close(params[7:], stayed, rtol=1e-11, atol=1e-13)
+    torch.testing.assert_close(params[:7], entered, rtol=1e-11, atol=1e-13)
 
 
 def test_our_rules_and_torchs_are_read_alike():

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ermlab.errors import RunDirError
-from ermlab.sweep.journal import Asked, Journal, Question, Told, read_journal
+from ermlab.sweep.journal import Asked, Journal, Question, Started, Told, read_journal
 
 QUESTION = Question(space={"a": "{}"}, fixed=["b=1"], directions=["minimize"], replicates=2)
 VALUES = st.one_of(st.floats(allow_nan=False), st.integers(-(2**53), 2**53), st.text(max_size=5))
@@ -18,7 +18,8 @@ def write(path, events):
     journal = Journal(path)
     journal.begin(QUESTION, {"version_optuna": "5"})
     for event in events:
-        (journal.asked if isinstance(event, Asked) else journal.told)(event)
+        write_event = {Asked: journal.asked, Started: journal.started, Told: journal.told}
+        write_event[type(event)](event)
     journal.close()
 
 
@@ -31,7 +32,14 @@ def test_what_is_written_is_read_back(params, tmp_path_factory):
         events.append(Asked(trial=trial, params=each))
         values = None if trial % 2 else [math.inf]
         state = "PRUNED" if trial % 2 else "COMPLETE"
-        events.append(Told(trial=trial, state=state, values=values))
+        events.append(Started(job=trial, clock=3 * trial))
+        reports = {0: 1.5, 1: math.inf} if trial % 2 else {}
+        failed, clock = trial % 3 == 0, 7 if trial else None
+        events.append(
+            Told(
+                trial=trial, state=state, values=values, reports=reports, failed=failed, clock=clock
+            )
+        )
     write(path, events)
     question, versions, read = read_journal(path)
     assert (question, versions, read) == (QUESTION, {"version_optuna": "5"}, events)
@@ -113,3 +121,11 @@ def test_binary_content_and_a_missing_file_are_told(tmp_path):
     path.write_bytes(b"\xff\xfe\x00" * 100)
     with pytest.raises(RunDirError):
         read_journal(path)
+
+
+def test_a_journal_of_format_1_is_read_and_its_pruned_trials_had_failed(tmp_path):
+    path = tmp_path / "study.jsonl"
+    write(path, [Asked(trial=0, params={})])
+    text = path.read_text().replace('"format": 2', '"format": 1')
+    path.write_text(text + '{"tell": 0, "state": "PRUNED", "values": null}\n')
+    assert read_journal(path)[2][1] == Told(trial=0, state="PRUNED", values=None, failed=True)

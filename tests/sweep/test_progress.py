@@ -6,7 +6,7 @@ import sys
 
 import torch
 
-from ermlab.loop.loop import Check
+from ermlab.loop.check import Check
 from ermlab.sweep import progress
 from ermlab.sweep.progress import SweepProgress
 from ermlab.sweep.worker import Ended
@@ -19,7 +19,8 @@ def check(*losses):
     measured = {"train_loss": values, "valid_loss": values}
     diverged = values.isinf()
     return Check(
-        step=3, due=due, epoch=values, values=measured, wall_s=0.1,
+        clock=4,
+        step=torch.full(due.shape, 3), due=due, epoch=values, values=measured, wall_s=values,
         active=~diverged, diverged=diverged,
     )  # fmt: skip
 

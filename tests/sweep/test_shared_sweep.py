@@ -116,7 +116,7 @@ def test_a_killed_sweep_goes_on_with_resume_which_needs_the_password(postgresql,
     done = resume(tmp_path / "out", tmp_path, ERMLAB_STORAGE_PASSWORD="p@ss/w:rd%")
     assert done.returncode == 0, done.stderr
     table = load_runs(tmp_path / "out")
-    assert list(table["trial"]) == list(range(6))
+    assert list(table["trial"]) == list(range(6)), done.stdout
     assert table["test_loss"].notna().sum() == 1
     assert not PASSWORD.search(written(tmp_path) + done.stdout + done.stderr)
 

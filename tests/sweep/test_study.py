@@ -30,10 +30,11 @@ def question(space=SPACE, **changes):
     return Question(space=describe_space(space), **asked)
 
 
-def open_study(path, make_sampler, *, go_on_changed=False, **changes):
+def open_study(path, make_sampler, *, make_pruner=None, go_on_changed=False, **changes):
     return Study(
         path,
         make_sampler=make_sampler,
+        make_pruner=make_pruner,
         space=SPACE,
         question=question(**changes),
         extend=None,
@@ -131,3 +132,71 @@ def test_another_question_is_refused_with_what_changed(changes, told, tmp_path):
     if "space" not in changes and "directions" not in changes:
         gone_on = open_study(tmp_path / "s", SAMPLERS["random"], go_on_changed=True, **changes)
         assert gone_on.n_asked == 1
+
+
+def report_all(study, number, values):
+    """Report until the pruner ends the trial; return whether it did."""
+    for index, value in enumerate(values):
+        study.report(number, index, value)
+        if study.should_prune(number):
+            study.tell_pruned(number)
+            return True
+    study.tell(number, [min(values)])
+    return False
+
+
+PRUNERS = {
+    "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=2),
+    "halving": lambda: optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=2),
+    "hyperband": lambda: optuna.pruners.HyperbandPruner(max_resource=6, reduction_factor=2),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*is experimental")
+@pytest.mark.parametrize("name", PRUNERS)
+def test_a_study_that_goes_on_prunes_and_asks_as_the_undisturbed_one(name, tmp_path):
+    def carry_on(path, n_trials, stop_after):
+        study, ends = None, []
+        for number in range(n_trials):
+            if study is None or number in stop_after:
+                if study is not None:
+                    study.close()
+                study = open_study(path, SAMPLERS["tpe"], make_pruner=PRUNERS[name])
+            asked, params = study.ask()
+            assert asked == number
+            losses = [loss_at(params, index) for index in range(6)]
+            ends.append((params, report_all(study, number, losses)))
+        study.close()
+        return ends
+
+    def loss_at(params, index):
+        return params["lr"] + (params["kind"] == "a") + 1 / (1 + index)
+
+    straight = carry_on(tmp_path / "straight", 20, ())
+    assert carry_on(tmp_path / "stopped", 20, (3, 4, 11, 17)) == straight
+    assert 0 < sum(pruned for _, pruned in straight) < 20
+
+
+def test_a_failure_after_good_reports_is_told_the_worst_value(tmp_path):
+    study = open_study(tmp_path / "s", SAMPLERS["tpe"], make_pruner=PRUNERS["median"])
+    study.ask()
+    study.report(0, 0, 0.001)
+    study.tell(0, None)
+    assert study.best() == []
+    assert study.n_failed == 1
+    told = study._study.trials[0]
+    assert told.value == float("inf")
+    study.close()
+
+
+def test_a_pruned_trial_counts_by_its_last_report_and_is_no_failure(tmp_path):
+    study = open_study(tmp_path / "s", SAMPLERS["tpe"], make_pruner=PRUNERS["median"])
+    study.ask()
+    study.report(0, 0, 3.0)
+    study.report(0, 1, 2.5)
+    study.tell_pruned(0)
+    study.close()
+    again = open_study(tmp_path / "s", SAMPLERS["tpe"], make_pruner=PRUNERS["median"])
+    assert (again.n_failed, again.n_told, again.best()) == (0, 1, [])
+    assert again._study.trials[0].intermediate_values == {0: 3.0, 1: 2.5}
+    again.close()

@@ -43,7 +43,7 @@ def events(folder):
 
 
 def test_the_points_are_those_of_the_optuna_sweeper(tmp_path):
-    done, table = sweep(tmp_path, "study")
+    done, table = sweep(tmp_path, "study", "hydra.sweeper.refill=false")
     assert done.returncode == 0, done.stderr
     other, reference = sweep(tmp_path, "optuna", "hydra/sweeper=optuna", "loop.test=false")
     assert other.returncode == 0, other.stderr

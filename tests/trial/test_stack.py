@@ -59,15 +59,18 @@ def build(overrides):
 
 def run(learner, plans):
     checks = []
-    outcomes = train(
-        learner, plans, record=checks.append, keep=None, store=lambda name, learner: None
-    )
-    return outcomes, [curve(checks, trial) for trial in range(len(plans))]
+    outcomes = {}
+    train(
+        learner, plans, record=checks.append, store=lambda name, place, learner: None,
+        finish=outcomes.__setitem__,
+    )  # fmt: skip
+    places = range(len(plans))
+    return [outcomes[place] for place in places], [curve(checks, place) for place in places]
 
 
 def curve(checks, trial):
     return [
-        (check.step, *(float(value[trial]) for value in check.values.values()))
+        (int(check.step[trial]), *(float(value[trial]) for value in check.values.values()))
         for check in checks
         if check.due[trial]
     ]
@@ -232,7 +235,7 @@ def test_padding_stays_exactly_zero_where_sigma_of_zero_is_not():
     learner = stack_trials([narrow.parts, wide.parts], one_block=True)
     learner.advance(30)
     n_real = sum(p.numel() for p in narrow.parts.module.parameters())
-    (matrix,) = learner._packing.matrices(learner._params)
+    (matrix,) = learner._packing.matrices(learner._vectors[0])
     assert int(torch.count_nonzero(matrix[0])) == n_real
 
 

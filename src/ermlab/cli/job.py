@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 
 from ermlab import rundir
 from ermlab.cli.progress import Progress
+from ermlab.trial.reports import Reports
 from ermlab.trial.run import objective_value, run_trial
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ def run_job(config: DictConfig, *, allow: Sequence[str]) -> float | None:
                 allow=allow,
                 is_sweep=is_sweep,
                 on_check=progress.show,
+                report=_find_reports(config, job) if is_sweep else None,
             )
     except KeyboardInterrupt as interrupt:
         if is_sweep or not (run_dir / rundir.CONFIG).is_file():
@@ -50,6 +52,18 @@ def run_job(config: DictConfig, *, allow: Sequence[str]) -> float | None:
         return finish_run(config, run_dir, summary)
     show_run(config, run_dir)
     return None
+
+
+def _find_reports(config: DictConfig, job: Any) -> Reports | None:
+    """Find who prunes the sweep that this job is of, if anyone does."""
+    sweep_dir = Path(job.sweep.dir)
+    if not (sweep_dir / rundir.PRUNER).exists():
+        return None
+    from ermlab.sweep.post import find_judge
+
+    judge = find_judge(sweep_dir)
+    objective = str(config.objective)
+    return None if judge is None else Reports(judge, objective=objective, jobs=[job.job.num])
 
 
 def show_run(config: DictConfig, run_dir: Path) -> None:

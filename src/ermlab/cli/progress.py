@@ -5,7 +5,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ermlab.loop.loop import Check
+from ermlab.loop.check import Check
 
 if TYPE_CHECKING:
     import rich.progress
@@ -48,12 +48,12 @@ class Progress:
             return
         self._shown = now
         if is_terminal:
-            self._draw(check.step + 1, n_steps)
+            self._draw(int(check.step[0]) + 1, n_steps)
         else:
-            share = (check.step + 1) / n_steps
+            share = (int(check.step[0]) + 1) / n_steps
             title = f"{self._title}: " if self._title else ""
             sys.stderr.write(
-                f"{title}step {check.step + 1} of {n_steps} ({share:.0%}), "
+                f"{title}step {int(check.step[0]) + 1} of {n_steps} ({share:.0%}), "
                 f"lowest loss {self._best:.4g}, {now - self._began:.0f} s\n"
             )
 

@@ -14,7 +14,7 @@ from itertools import accumulate, pairwise
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ermlab.loop.packing import Packing
 from ermlab.loop.stacked_batches import Batch
@@ -146,6 +146,11 @@ class ChainEngine:
             for function, operands, out in products.backward[i]:
                 function(*operands, out=out)
         return losses
+
+    pads_rows = True
+
+    def replace(self, model: int, module: nn.Module) -> None:
+        """Nothing to do: nothing is kept of a module beside its parameters."""
 
     def predict(self, parameters: Sequence[Tensor], model: int, x: Tensor) -> Tensor:
         """Map rows x, (Q, n), by one model: (Q, m)."""

@@ -6,7 +6,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ermlab.loop.packing import Packing
 from ermlab.loop.stacked_batches import Batch
@@ -35,6 +35,15 @@ class Engine(Protocol):
         Returns:
             The loss of each row before the update, (R,), or what has the same mean over a batch.
         """
+        ...
+
+    @property
+    def pads_rows(self) -> bool:
+        """Whether the batches of models in one block may be of unlike lengths."""
+        ...
+
+    def replace(self, model: int, module: nn.Module) -> None:
+        """Let another module of the same program be the stack's model of a number."""
         ...
 
     def predict(self, parameters: Sequence[Tensor], model: int, x: Tensor) -> Tensor:

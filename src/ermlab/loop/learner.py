@@ -96,8 +96,11 @@ class Learner(Protocol):
         """Remember the present state of the trials in the mask, (K,) bool."""
         ...
 
-    def restore_best(self) -> None:
-        """Bring back the remembered state of each trial that has one."""
+    def restore_best(self, trials: Tensor) -> None:
+        """Bring back the remembered state of some trials, (K,) bool, if they have one.
+
+        They have left and train no more.
+        """
         ...
 
     def leave(self, leaving: Tensor) -> None:
@@ -106,6 +109,15 @@ class Learner(Protocol):
 
     def weights(self, trial: int) -> dict[str, Tensor]:
         """Return the present parameters and buffers of one trial, by name."""
+        ...
+
+
+@runtime_checkable
+class Refillable(Protocol):
+    """A learner in which a trial that has left can be replaced by another."""
+
+    def enter(self, trial: int, parts: Parts) -> None:
+        """Let a trial that has not begun take the place of one that has left."""
         ...
 
 

@@ -118,7 +118,7 @@ class SingleLearner:
         for name, value in self._module.state_dict().items():
             self._best[name].copy_(value)
 
-    def restore_best(self) -> None:
+    def restore_best(self, trials: Tensor) -> None:
         """Bring back the remembered parameters and buffers, if there are any."""
         if self._best is not None:
             self._module.load_state_dict(self._best)

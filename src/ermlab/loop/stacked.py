@@ -2,10 +2,11 @@
 
 It draws the same batches as the reference learner and makes the same updates, in another order of
 the same arithmetic. It is right when it agrees with `single.py`, and for no other reason. A trial
-that stops leaves the stack, which is then packed anew, so that the others do not pay for it.
+that stops leaves the stack, and another may take its place; the stack is then packed anew, so that
+no trial pays for one that is not there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from ermlab.loop.learner import Parts
 from ermlab.loop.packing import Packing, count_runs
 from ermlab.loop.single import EVALUATION_ROWS, sum_dtype
 from ermlab.loop.stacked_batches import StackedBatches
-from ermlab.optimizer.stacked import RuleSpec, StackedRule
+from ermlab.optimizer.stacked import StackedRule, find_specs
 
 
 class StackedLearner:
@@ -24,29 +25,31 @@ class StackedLearner:
 
     Args:
         parts: of each trial; their modules have parameters of the same number and dimensions.
-        specs: the update rule of each trial, of one kind.
         engine: the program.
         one_block: whether unlike models are padded into one block. A GPU waits for each call, so
             that fewer are faster; on the CPU a product of its own costs a model little more than
             its part of a batched one, and only equal models share a block.
+
+    Raises:
+        StackError: an optimizer cannot be stacked, or not with the others.
     """
 
-    def __init__(
-        self, parts: Sequence[Parts], specs: Sequence[RuleSpec], engine: Engine, *, one_block: bool
-    ) -> None:
+    def __init__(self, parts: Sequence[Parts], engine: Engine, *, one_block: bool) -> None:
         self._parts = list(parts)
+        self._specs = find_specs([each.optimizer for each in parts])
         self._one_block = one_block
         self._engine = engine
         self._batches = StackedBatches(self._parts)
-        self._models: list[int] = []  # which trial each packed model is
         self._best: dict[int, list[Tensor]] = {}
-        self._ended: dict[int, list[Tensor]] = {}
-        values = [[p for _, p in each.module.named_parameters()] for each in self._parts]
-        order, self._packing = self._arrange(list(range(len(parts))), values)
-        self._params = self._packing.pack([values[row] for row in order])  # (P,)
-        self._rule = StackedRule([specs[row] for row in order], self._params)
-        self._models = order
-        self._bind()
+        # Which trial each packed model is, and the vectors (P,) of parameters and states; a trial
+        # that has not begun is in none, and its values are its module's.
+        self._models: list[int] = []
+        self._views: list[list[Tensor]] = []
+        self._packing = Packing([], [])
+        self._vectors: list[Tensor] = []
+        self._rule = StackedRule(self._specs[0].kind)
+        self._apart = dict(enumerate(map(_parameters, parts)))  # of trials that are not packed
+        self._staying = set(range(len(parts)))
 
     @property
     def n_trials(self) -> int:
@@ -60,7 +63,9 @@ class StackedLearner:
     @torch.no_grad()
     def advance(self, n_steps: int) -> Tensor:
         """Make updates of the trials still in the stack; return their mean losses, (K,) float64."""
-        device = self._params.device
+        if self._staying != set(self._models) or self._apart.keys() & self._staying:
+            self._pack()
+        device = self._vectors[0].device
         total = torch.zeros(len(self._models), dtype=torch.float64)
         for batch, fetched in self._batches.take(n_steps):
             sums = torch.zeros(len(batch.x), dtype=sum_dtype(device), device=device)  # of each row
@@ -101,52 +106,78 @@ class StackedLearner:
         for model in improved.nonzero().flatten().tolist():
             self._best[model] = [value.clone() for value in self._state(model)]
 
-    def restore_best(self) -> None:
-        """Bring back the remembered parameters of each trial that has some; training is over."""
-        self.leave(torch.ones(self.n_trials, dtype=torch.bool))
-        self._ended |= self._best
+    def restore_best(self, trials: Tensor) -> None:
+        """Bring back the remembered parameters of some trials that have left, (K,) bool."""
+        for model in trials.nonzero().flatten().tolist():
+            if model in self._best:
+                self._apart[model] = self._best.pop(model)
 
     def leave(self, leaving: Tensor) -> None:
-        """Take trials out of the stack, (K,) bool; the others are packed anew."""
-        staying = [row for row, model in enumerate(self._models) if not leaving[model]]
-        if len(staying) == len(self._models):
-            return
-        for row, model in enumerate(self._models):
-            if leaving[model]:
-                self._ended[model] = [value.clone() for value in self._views[row]]
-        if not staying:
-            self._models = []
-            return
-        old, vectors = self._packing, [self._params, *self._rule.states]
-        values = [[old.parameters(vector, row) for row in staying] for vector in vectors]
-        order, self._packing = self._arrange([self._models[row] for row in staying], values[0])
-        packed = [self._packing.pack([models[i] for i in order]) for models in values]
-        rows = [staying[i] for i in order]
-        self._models = [self._models[row] for row in rows]
-        self._params, *states = packed
-        self._rule.select(rows, states)
-        self._bind()
+        """Take trials out of the stack, (K,) bool; the others are packed anew before a step."""
+        for model in leaving.nonzero().flatten().tolist():
+            if model in self._staying:
+                self._apart[model] = [value.clone() for value in self._state(model)]
+                self._staying.remove(model)
 
-    def _arrange(
-        self, models: Sequence[int], values: Sequence[Sequence[Tensor]]
-    ) -> tuple[list[int], Packing]:
-        """Put models into blocks; return their positions in the order of these, and the packing."""
-        shapes = [[tuple(p.shape) for p in model] for model in values]
-        keys = [
-            () if self._one_block else (*shape, self._batches.size(model))
-            for model, shape in zip(models, shapes, strict=True)
+    def enter(self, trial: int, parts: Parts) -> None:
+        """Let a trial of the same program take the place of one that has left.
+
+        Raises:
+            StackError: its optimizer cannot be stacked, or not with those that are there.
+        """
+        assert trial not in self._staying, "only a free place can be taken"
+        neighbour = self._parts[trial - 1].optimizer
+        self._specs[trial] = find_specs([neighbour, parts.optimizer])[1]
+        self._parts[trial] = parts
+        self._best.pop(trial, None)
+        self._apart[trial] = _parameters(parts)
+        self._batches.replace(trial, parts)
+        self._engine.replace(trial, parts.module)
+        self._staying.add(trial)
+
+    def _pack(self) -> None:
+        """Lay the trials that train into one vector; those that begin come from their modules."""
+        if not self._staying:
+            self._models, self._views = [], []
+            return
+        rows = {model: row for row, model in enumerate(self._models)}
+        counts = self._rule.n_steps.tolist()
+        n_steps = {model: counts[row] for model, row in rows.items()}
+        values = {}
+        for model in sorted(self._staying):
+            if model in self._apart:  # it begins
+                first = [value.detach() for value in self._apart.pop(model)]
+                zeros = [[torch.zeros_like(v) for v in first] for _ in range(self._rule.n_states)]
+                values[model], n_steps[model] = [first, *zeros], 0
+            else:
+                old, row = self._packing, rows[model]
+                values[model] = [old.parameters(vector, row) for vector in self._vectors]
+        self._models, self._packing = self._arrange({m: v[0] for m, v in values.items()})
+        params, *states = self._vectors = [
+            self._packing.pack([values[model][i] for model in self._models])
+            for i in range(1 + self._rule.n_states)
         ]
-        order = sorted(range(len(models)), key=lambda i: keys[i])
-        counts = count_runs([keys[i] for i in order])
-        return order, Packing([shapes[i] for i in order], counts)
-
-    def _bind(self) -> None:
-        rows = range(len(self._models))
-        self._views = [self._packing.parameters(self._params, row) for row in rows]
-        grads = torch.zeros_like(self._params)
-        self._rule.bind(self._params, grads, self._packing.matrices)
-        self._engine.bind(self._packing, self._params, grads, self._models)
+        grads = torch.zeros_like(params)
+        self._rule.bind(
+            [self._specs[model].numbers for model in self._models],
+            [n_steps[model] for model in self._models],
+            [params, grads, *states],
+            self._packing.matrices,
+        )
+        self._views = [self._packing.parameters(params, row) for row in range(len(self._models))]
+        self._engine.bind(self._packing, params, grads, self._models)
         self._batches.lay_out(self._models, self._packing.counts)
+
+    def _arrange(self, values: Mapping[int, Sequence[Tensor]]) -> tuple[list[int], Packing]:
+        """Put models into blocks; return them in the order of these, and the packing."""
+        shapes = {model: [tuple(p.shape) for p in each] for model, each in values.items()}
+        keys = {
+            model: () if self._one_block else (*shape, self._batches.size(model))
+            for model, shape in shapes.items()
+        }
+        order = sorted(values, key=lambda model: keys[model])
+        counts = count_runs([keys[model] for model in order])
+        return order, Packing([shapes[model] for model in order], counts)
 
     def weights(self, trial: int) -> dict[str, Tensor]:
         """Return copies of the parameters and buffers of a trial, by name."""
@@ -159,10 +190,14 @@ class StackedLearner:
         }
 
     def _state(self, model: int) -> list[Tensor]:
-        """A trial's present parameters: in the stack, or as they were when it left."""
-        if model in self._models:
-            return self._views[self._models.index(model)]
-        return self._ended[model]
+        """A trial's present parameters: in the stack, or those of one that is not in it."""
+        if model in self._apart:
+            return self._apart[model]
+        return self._views[self._models.index(model)]
+
+
+def _parameters(parts: Parts) -> list[Tensor]:
+    return [parameter for _, parameter in parts.module.named_parameters()]
 
 
 def _split(parts: Parts, name: str) -> Split:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ermlab.data.dataset import DataSet
 from ermlab.loop.batches import IndexArray
 from ermlab.loop.learner import Parts
 
@@ -48,13 +49,16 @@ class StackedBatches:
     """
 
     def __init__(self, parts: Sequence[Parts]) -> None:
-        distinct = list({id(each.data): each.data for each in parts}.values())
-        self._x = _join([data.train.x for data in distinct])
-        self._y = _join([data.train.y for data in distinct])
-        starts = np.cumsum([0, *(data.train.n_rows for data in distinct)])
-        position = {id(data): int(start) for data, start in zip(distinct, starts, strict=False)}
-        self._drawn = [_Drawn(each.batches, position[id(each.data)]) for each in parts]
+        self._data = [each.data for each in parts]
+        self._drawn = [_Drawn(each.batches) for each in parts]
+        self._joined: list[DataSet] = []  # whose train splits stand behind each other
+        self._x, self._y = parts[0].data.train.x, parts[0].data.train.y
         self.lay_out([], [])
+
+    def replace(self, trial: int, parts: Parts) -> None:
+        """Draw from the batches of another trial instead of one that is not laid out any more."""
+        self._data[trial] = parts.data
+        self._drawn[trial] = _Drawn(parts.batches)
 
     def size(self, trial: int) -> int:
         """Rows of the next batch of a trial."""
@@ -69,6 +73,7 @@ class StackedBatches:
             counts: how many of them make each block, first to last.
         """
         self._chosen, self._counts = [self._drawn[trial] for trial in trials], list(counts)
+        self._join([self._data[trial] for trial in trials])
         self._longest = [0] * len(counts)  # of each block's batches so far
         self._buffers: tuple[Tensor, ...] = ()  # of x and y
 
@@ -86,8 +91,8 @@ class StackedBatches:
             ahead = min(n_steps, *(each.n_ahead() for each in self._chosen))
             batch = self._describe()
             index = np.zeros((ahead, len(batch.x)), dtype=np.int64)
-            for each, first in zip(self._chosen, batch.firsts, strict=True):
-                index[:, first : first + each.size] = each.take(ahead)
+            for each, first, offset in zip(self._chosen, batch.firsts, self._offsets, strict=True):
+                index[:, first : first + each.size] = each.take(ahead) + offset
             yield batch, self._fill(batch, torch.from_numpy(index).to(self._x.device))
             n_steps -= ahead
 
@@ -97,6 +102,17 @@ class StackedBatches:
         # What is without meaning may be another trial's, and not finite.
         counted = torch.where(share != 0, losses * share, 0).cpu()
         return torch.from_numpy(np.add.reduceat(counted.numpy(), batch.firsts))
+
+    def _join(self, data: Sequence[DataSet]) -> None:
+        """Put the train splits one behind the other, each distinct one once."""
+        distinct = list({id(each): each for each in data}.values())
+        if distinct and [id(each) for each in distinct] != [id(each) for each in self._joined]:
+            self._joined = distinct
+            self._x = _join([each.train.x for each in distinct])
+            self._y = _join([each.train.y for each in distinct])
+        starts = accumulate((each.train.n_rows for each in distinct), initial=0)
+        start = {id(each): first for each, first in zip(distinct, starts, strict=False)}
+        self._offsets = [start[id(each)] for each in data]  # of each chosen trial's rows
 
     def _fill(self, batch: Batch, index: Tensor) -> Iterator[None]:
         for rows in index:
@@ -134,9 +150,8 @@ class StackedBatches:
 class _Drawn:
     """The batches of one trial that are drawn and not yet taken: a part of a block (S, B)."""
 
-    def __init__(self, blocks: Iterator[IndexArray], offset: int) -> None:
+    def __init__(self, blocks: Iterator[IndexArray]) -> None:
         self._blocks = blocks
-        self._offset = offset
         self._block: IndexArray = np.empty((0, 0), dtype=np.int64)
 
     @property
@@ -148,7 +163,7 @@ class _Drawn:
     def n_ahead(self) -> int:
         """How many batches of one size are there to take; at least one."""
         while not len(self._block):
-            self._block = next(self._blocks) + self._offset
+            self._block = next(self._blocks)
         return len(self._block)
 
     def take(self, n_steps: int) -> IndexArray:

@@ -60,6 +60,12 @@ class VmapEngine:
         result[: n_models * size].view(n_models, size).copy_(losses[:, None])
         return result
 
+    pads_rows = False
+
+    def replace(self, model: int, module: nn.Module) -> None:
+        """Let another module be the stack's model of a number."""
+        self._buffers[model] = dict(module.named_buffers())
+
     def predict(self, parameters: Sequence[Tensor], model: int, x: Tensor) -> Tensor:
         """Map rows x, (Q, ...), by one model: (Q, ...)."""
         self._module.eval()

@@ -5,14 +5,14 @@ On the CPU each part is updated by torch's fused kernel, as the rules of a singl
 elsewhere a block of models is a matrix, updated by the same formulas with hyperparameters (K_b, 1).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ermlab.errors import StackError
 from ermlab.optimizer import rules
 
 Number = Any  # float, or bool for nesterov; torch's kernels take both
@@ -71,78 +71,110 @@ def _read_torch(optimizer: torch.optim.Optimizer) -> RuleSpec | str:
     return RuleSpec(kind=kind, numbers=numbers)
 
 
+def find_specs(optimizers: Sequence[object]) -> list[RuleSpec]:
+    """Read the updates of trials that are to share a stack.
+
+    Raises:
+        StackError: one of them cannot be stacked, or they are not of one kind.
+    """
+    specs = []
+    for optimizer in optimizers:
+        spec = read_rule(optimizer)
+        if isinstance(spec, str):
+            raise StackError(
+                f"a trial cannot be stacked: {spec}",
+                where="optimizer",
+                fix="set hydra.launcher.on_unstackable=single, or choose sgd, momentum, adam or "
+                "adamw",
+            )
+        specs.append(spec)
+    kinds = sorted({spec.kind for spec in specs})
+    if len(kinds) > 1:
+        raise StackError(
+            f"the trials cannot train in one stack: their optimizers are {' and '.join(kinds)}",
+            where="optimizer",
+            fix="give each optimizer a stack of its own",
+        )
+    return specs
+
+
 class StackedRule:
     """The update of K models.
 
     Args:
-        specs: one for each model, of one kind.
-        like: the parameters of all models, one behind the other, (P,).
+        kind: of the update (see `RuleSpec`).
 
     Source:
         As `ermlab.optimizer.rules`.
     """
 
-    def __init__(self, specs: Sequence[RuleSpec], like: Tensor) -> None:
-        self.kind = specs[0].kind
-        self._numbers = [dict(spec.numbers) for spec in specs]
-        n_states = 1 if self.kind == "sgd" else 2
-        self.states = [torch.zeros_like(like) for _ in range(n_states)]
-        self._n_steps = torch.zeros((), device=like.device)  # one number: all began together
-        self._is_first = True
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.n_states = 1 if kind == "sgd" else 2  # numbers that each parameter carries along
+        self.n_steps = torch.zeros(0)  # made by each model, (K,)
+        self._numbers: list[Mapping[str, Number]] = []
         self._blocks: list[list[Tensor]] = []  # parameters, gradients, states, (K_b, P_b) each
         self._rows: list[list[list[Tensor]]] = []  # what the kernels take of each model
-        self.updates_rows = like.device.type == "cpu"
-
-    def select(self, rows: Sequence[int], states: Sequence[Tensor]) -> None:
-        """Keep some of the models, in this order, with their states laid out anew, (P',) each."""
-        self._numbers = [self._numbers[row] for row in rows]
-        self.states = list(states)
+        self.updates_rows = True
 
     def bind(
-        self, params: Tensor, grads: Tensor, matrices: Callable[[Tensor], Sequence[Tensor]]
+        self,
+        numbers: Sequence[Mapping[str, Number]],
+        n_steps: Sequence[float],
+        vectors: Sequence[Tensor],
+        matrices: Callable[[Tensor], Sequence[Tensor]],
     ) -> None:
         """Take what `step` updates, and what it updates it by.
 
         Args:
-            params: of all models, (P,), changed in place.
-            grads: likewise, (P,).
+            numbers: of each model's rule (see `RuleSpec`).
+            n_steps: updates that each model has made, K of them.
+            vectors: parameters and states of all models, changed in place, and between them the
+                gradients, (P,) each. The states of a model that has made no update are zero.
             matrices: views a vector (P,) as matrices (K_b, P_b), which have a row for each model.
         """
-        vectors = [params, grads, *self.states]
+        self._numbers = list(numbers)
+        self.n_steps = torch.tensor(n_steps, dtype=torch.float32, device=vectors[0].device)
+        self.updates_rows = vectors[0].device.type == "cpu"
         self._blocks = [list(parts) for parts in zip(*map(matrices, vectors), strict=True)]
         rows = (zip(*map(torch.unbind, parts), strict=True) for parts in self._blocks)
         each = (row for block in rows for row in block)
         self._rows = [
-            self._operands(row, numbers) for row, numbers in zip(each, self._numbers, strict=True)
+            self._operands(row, mine, count)
+            for row, mine, count in zip(each, self._numbers, self.n_steps, strict=True)
         ]
 
     def step(self) -> None:
         """Update the parameters in place from their gradients."""
-        self._n_steps.add_(1)
+        self.n_steps.add_(1)
         if self.updates_rows:
             kernel, options = self._kernel()
             for row, numbers in zip(self._rows, self._numbers, strict=True):
                 kernel(*row, **numbers, **options)
         else:
             update = self._step_sgd if self.kind == "sgd" else self._step_adam
-            rest = iter(self._numbers)
+            first = 0
             for block in self._blocks:
-                update(_Columns(islice(rest, len(block[0])), like=block[0]), *block)
-        self._is_first = False
+                models = slice(first, first := first + len(block[0]))
+                columns = _Columns(self._numbers[models], self.n_steps[models], like=block[0])
+                update(columns, *block)
 
     def _kernel(self) -> tuple[Callable[..., Any], dict[str, Any]]:
         if self.kind == "sgd":
-            options = {"dampening": 0.0, "maximize": False, "is_first_step": self._is_first}
+            # With a sum of zero the first step is like any other: b <- momentum 0 + g.
+            options = {"dampening": 0.0, "maximize": False, "is_first_step": False}
             return torch._fused_sgd_, options
         kernel = torch._fused_adam_ if self.kind == "adam" else torch._fused_adamw_
         return kernel, {"amsgrad": False, "maximize": False}
 
-    def _operands(self, row: Sequence[Tensor], numbers: Mapping[str, Number]) -> list[list[Tensor]]:
+    def _operands(
+        self, row: Sequence[Tensor], numbers: Mapping[str, Number], n_steps: Tensor
+    ) -> list[list[Tensor]]:
         """What a kernel takes of one model: lists of tensors, here of one each."""
         params, grads, *states = row
         if self.kind == "sgd":
             return [[params], [grads], states if numbers["momentum"] else []]
-        return [[params], [grads], *([state] for state in states), [], [self._n_steps]]
+        return [[params], [grads], *([state] for state in states), [], [n_steps]]
 
     def _step_sgd(self, columns: "_Columns", params: Tensor, grads: Tensor, held: Tensor) -> None:
         momentum = columns["momentum"]
@@ -155,7 +187,7 @@ class StackedRule:
         self, columns: "_Columns", params: Tensor, grads: Tensor, mean: Tensor, square: Tensor
     ) -> None:
         beta1, beta2, lr = columns["beta1"], columns["beta2"], columns["lr"]
-        n_steps = self._n_steps.to(params.dtype)
+        n_steps = columns["n_steps"]
         if self.kind == "adamw":
             params.mul_(1 - lr * columns["weight_decay"])
         else:
@@ -167,13 +199,15 @@ class StackedRule:
 
 
 class _Columns(dict[str, Tensor]):
-    """Each hyperparameter of the models of a block, (K_b, 1)."""
+    """The steps made and each hyperparameter of the models of a block, (K_b, 1) each."""
 
-    def __init__(self, specs: Iterable[Mapping[str, Number]], *, like: Tensor) -> None:
-        chosen = list(specs)
+    def __init__(
+        self, numbers: Sequence[Mapping[str, Number]], n_steps: Tensor, *, like: Tensor
+    ) -> None:
         super().__init__(
             {
-                name: like.new_tensor([[float(numbers[name])] for numbers in chosen])
-                for name in chosen[0]
+                name: like.new_tensor([[float(mine[name])] for mine in numbers])
+                for name in numbers[0]
             }
         )
+        self["n_steps"] = n_steps.to(like.dtype)[:, None]

@@ -45,10 +45,11 @@ class StackedLauncher(Launcher):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Take what Hydra hands over before the first launch."""
+        """Take what Hydra hands over."""
         from ermlab.sweep.start import prepare_launches
 
         self._launches = prepare_launches(hydra_context, task_function, config, **self._options)
+        self.stream = self._launches.stream  # of the sweeper `study`; None for any other task
 
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int

@@ -9,7 +9,7 @@ finished writing is the last line, and is dropped.
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -17,7 +17,7 @@ from ermlab import rundir
 from ermlab.errors import RunDirError
 from ermlab.sweep.question import Question, read_question
 
-FORMAT = 1  # raised when a line's layout changes
+FORMAT = 2  # raised when a line's layout changes; 1 had no reports, starts and clocks
 LARGEST_BYTES = 256 * 2**20  # a hundred thousand trials and more
 
 
@@ -30,15 +30,35 @@ class Asked:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Started:
+    """A run that began to train: the number of its job, and what the stack's clock showed."""
+
+    job: int
+    clock: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Told:
-    """How a trial ended: Optuna's name of the state, and the values of its objectives if any."""
+    """How a trial ended.
+
+    Args:
+        trial: its number.
+        state: Optuna's name of it.
+        values: of its objectives, if it has any.
+        reports: what it reported, by the index of the validation.
+        failed: whether it was hindered.
+        clock: what the stack's clock showed, where one process trains in stacks.
+    """
 
     trial: int
     state: str
     values: Sequence[float] | None
+    reports: Mapping[int, float] = field(default_factory=dict)
+    failed: bool = False
+    clock: int | None = None
 
 
-Event = Asked | Told
+Event = Asked | Started | Told
 
 
 class Journal:
@@ -60,9 +80,23 @@ class Journal:
         """Write down a suggestion."""
         self._append({"ask": event.trial, "params": dict(event.params)})
 
+    def started(self, event: Started) -> None:
+        """Write down that a run began."""
+        self._append({"start": event.job, "clock": event.clock})
+
     def told(self, event: Told) -> None:
         """Write down how a trial ended."""
-        self._append({"tell": event.trial, "state": event.state, "values": event.values})
+        line: dict[str, Any] = {
+            "tell": event.trial,
+            "state": event.state,
+            "values": event.values,
+            "failed": event.failed,
+        }
+        if event.reports:
+            line["reports"] = list(event.reports.items())
+        if event.clock is not None:
+            line["clock"] = event.clock
+        self._append(line)
 
     def close(self) -> None:
         """Close the file."""
@@ -98,7 +132,7 @@ def read_journal(path: Path) -> tuple[Question, dict[str, Any], list[Event]]:
     if not lines:
         raise _damaged(path, "it is empty")
     head = _read_line(path, 1, lines[0])
-    if head.get("format") != FORMAT:
+    if head.get("format") not in (1, FORMAT):
         raise RunDirError(
             f"the study has format {head.get('format')}, this ermlab reads {FORMAT}",
             where=str(path),
@@ -133,24 +167,44 @@ def _read_events(path: Path, lines: Sequence[str]) -> Iterator[Event]:
                 raise _damaged(path, f"line {number} asks trial {event.trial}, not {n_asked}")
             n_asked += 1
             open_trials.add(event.trial)
-        elif event.trial not in open_trials:
-            raise _damaged(path, f"line {number} ends trial {event.trial}, which is not open")
-        else:
+        elif isinstance(event, Told):
+            if event.trial not in open_trials:
+                raise _damaged(path, f"line {number} ends trial {event.trial}, which is not open")
             open_trials.remove(event.trial)
         yield event
 
 
 def _event(path: Path, number: int, read: Mapping[str, Any]) -> Event:
-    trial = read["ask"] if "ask" in read else read["tell"]
-    if isinstance(trial, bool) or not isinstance(trial, int):
-        raise _damaged(path, f"line {number} has {trial!r} for the number of a trial")
-    if "ask" in read:
-        return Asked(trial=trial, params=dict(read["params"]))
+    kind = next(name for name in ("ask", "start", "tell") if name in read or name == "tell")
+    subject = _whole_number(path, number, read[kind], "the number of a trial")
+    clock = read.get("clock")
+    if clock is not None:
+        _whole_number(path, number, clock, "the clock")
+    if kind == "ask":
+        return Asked(trial=subject, params=dict(read["params"]))
+    if kind == "start":
+        return Started(job=subject, clock=read["clock"])
     state, values = read["state"], read["values"]
     if state not in ("COMPLETE", "PRUNED", "FAIL"):
         raise _damaged(path, f"line {number} has {state!r} for the state of a trial")
-    told = None if values is None else [float(value) for value in list(values)]
-    return Told(trial=trial, state=state, values=told)
+    reports = {
+        _whole_number(path, number, index, "a validation"): float(value)
+        for index, value in list(read.get("reports", ()))
+    }
+    return Told(
+        trial=subject,
+        state=state,
+        values=None if values is None else [float(value) for value in list(values)],
+        reports=reports,
+        failed=read.get("failed", state == "PRUNED") is True,  # in format 1 none were pruned
+        clock=clock,
+    )
+
+
+def _whole_number(path: Path, line: int, value: Any, what: str) -> int:
+    if type(value) is not int or value < 0:
+        raise _damaged(path, f"line {line} has {value!r} for {what}")
+    return value
 
 
 def _read_line(path: Path, number: int, line: str) -> dict[str, Any]:

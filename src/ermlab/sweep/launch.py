@@ -10,20 +10,25 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from hydra.core.utils import JobReturn, JobStatus, filter_overrides, setup_globals
+from hydra.core.utils import JobReturn, filter_overrides, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from ermlab.errors import ConfigError, StackError
+from ermlab.sweep.ahead import Ahead
+from ermlab.sweep.desk import JobDesk, Source, settle
 from ermlab.sweep.groups import Group, plan_groups
 from ermlab.sweep.job import Job
 from ermlab.sweep.job_events import call_end, call_start, has_start_callback
 from ermlab.sweep.jobs import JobOpener, StackedJobReturn
+from ermlab.sweep.lane import Lane, LaneOptions
+from ermlab.sweep.lane_elsewhere import run_lane
 from ermlab.sweep.plain import start_launch
-from ermlab.sweep.processes import Outcome, Processes
+from ermlab.sweep.post import Calls, Server
+from ermlab.sweep.processes import Call, Outcome, Processes
 from ermlab.sweep.progress import SweepProgress
 from ermlab.sweep.trials import Trials
-from ermlab.sweep.worker import Surroundings, train_elsewhere, train_jobs
+from ermlab.sweep.worker import Ended, Surroundings, train_elsewhere, train_jobs
 
 log = logging.getLogger(__name__)
 
@@ -105,14 +110,84 @@ class StackedLaunches:
             for outcome in self._train(groups, jobs):
                 members = groups[outcome.group].members
                 for member, ended in zip(members, outcome.done.jobs, strict=True):
-                    failed = isinstance(ended.value, Exception)
-                    returns[member].status = JobStatus.FAILED if failed else JobStatus.COMPLETED
-                    returns[member].return_value = ended.value
+                    settle(returns[member], ended)
                     call_end(self._sweep.context, self._opener, jobs[member], returns[member])
                 for record in outcome.done.records:
                     logging.getLogger(record.name).handle(record)
                 self._progress.end(outcome.done.jobs)
         return list(returns)
+
+    def stream(self, source: Source) -> None:
+        """Carry out the runs of a sweep in stacks whose places are refilled as they are left.
+
+        Args:
+            source: gives the runs.
+
+        Raises:
+            Exception: what hindered the trials, when too many failed, or all for one reason.
+            StackError: a trial cannot be stacked and `on_unstackable` is "error".
+        """
+        start_launch(self._sweep.context, self._sweep.config)
+        n_lanes = min(self._n_processes, source.n_at_once)
+        log.info("Launching jobs in stacks, up to %d at once", source.n_at_once)
+        options = LaneOptions(
+            n_places=min(self._options.max_trials, -(-source.n_at_once // n_lanes)),
+            max_bytes=self._options.max_bytes,
+            on_unstackable=self._options.on_unstackable,
+            prunes=source.prunes,
+        )
+        with self._progress.launch(self._count_trials(0)):
+            if self._n_processes == 1:
+                desk, see = self._make_desk(source, is_only=True), self._progress.see
+                starts, clock = source.starts, source.decided
+                lane = Lane(desk, self._trials, options, on_check=see, starts=starts, clock=clock)
+                lane.run()
+            else:
+                source.be_ahead(n_lanes)
+                with Ahead(source, n_ahead=n_lanes) as ahead:
+                    self._run_lanes(self._make_desk(ahead, is_only=False), options, n_lanes)
+                ahead.check()
+
+    def _make_desk(self, source: Source, *, is_only: bool) -> JobDesk:
+        return JobDesk(
+            source,
+            open_job=self._opener.open,
+            on_start=self._start_job,
+            on_end=self._end_job,
+            progress=self._progress,
+            is_only=is_only,
+        )
+
+    def _run_lanes(self, desk: JobDesk, options: LaneOptions, n_lanes: int) -> None:
+        """Let lanes in other processes work until the desk has no more jobs.
+
+        A killed process takes all with it. The jobs that had begun are trained once more, each by
+        itself; one that ends its process again is reported as unfinished.
+        """
+        around, processes = Surroundings(), self._options.processes
+        calls = Calls(desk, ("take", "begin", "end", "judge"))
+        with Server(calls.answer, host=processes.host()) as server:
+            lane: Call = (run_lane, (server.address, self._trials, around, options), {})
+            while not processes.run_all([lane] * n_lanes) and calls.error is None:
+                jobs = desk.take_back()
+                suspects = [[job] for job in jobs]
+                alone = {"alone": False, "on_unstackable": options.on_unstackable}
+                work = [(train_elsewhere, ([job], self._trials, around), alone) for job in jobs]
+                for outcome in processes.run(suspects, work):
+                    (ended,) = outcome.done.jobs
+                    job = jobs[outcome.group]
+                    desk.end(job.number, ended, None, outcome.done.records)
+        if calls.error is not None:
+            raise calls.error
+
+    def _start_job(self, job: Job) -> None:
+        if has_start_callback(self._sweep.context):
+            job.write_files()
+            call_start(self._sweep.context, self._opener, job, self._sweep.task)
+
+    def _end_job(self, job: Job, ended: Ended) -> None:
+        done = settle(StackedJobReturn(job, self._opener), ended)
+        call_end(self._sweep.context, self._opener, job, done)
 
     def _plan(self, jobs: Sequence[Job]) -> list[Group]:
         """Plan the groups, at least one for each process."""

@@ -6,6 +6,7 @@ registered with joblib. Each group is one task of theirs.
 
 import logging
 import os
+import socket
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import joblib
 from ermlab import rundir
 from ermlab.errors import ConfigError, ErmlabError, TrialError, describe_error
 from ermlab.sweep.job import Job
+from ermlab.sweep.post import LOOPBACK
 from ermlab.sweep.worker import Done, Ended
 from ermlab.trial.run import objective_value
 
@@ -55,6 +57,14 @@ class Processes:
                 "backend of joblib's",
             ) from error
 
+    def host(self) -> str:
+        """The address of this machine at which the processes reach it."""
+        if self.backend in ("loky", "multiprocessing", "threading", "sequential"):
+            return LOOPBACK
+        if self.backend == "ray" and not os.environ.get("RAY_ADDRESS"):
+            return LOOPBACK
+        return socket.gethostbyname(socket.gethostname())
+
     def run(self, groups: Sequence[Sequence[Job]], calls: Sequence[Call]) -> Iterator["Outcome"]:
         """Train groups and yield each as it ends, in any order.
 
@@ -80,6 +90,10 @@ class Processes:
                         continue
                 yield Outcome(group=index, done=_read_back(groups[index]))
             left = [index for index in left if index not in begun]
+
+    def run_all(self, calls: Sequence[Call]) -> bool:
+        """Carry out calls at once; return whether all ended, and no process was killed."""
+        return len(_exhaust(self._run_some(range(len(calls)), calls))) == len(calls)
 
     def _run_some(
         self, wanted: Sequence[int], calls: Sequence[Call]
@@ -113,6 +127,15 @@ class Outcome:
 
     group: int
     done: Done
+
+
+def _exhaust(outcomes: Generator["Outcome", None, set[int]]) -> set[int]:
+    while True:
+        try:
+            next(outcomes)
+        except StopIteration as end:
+            ended: set[int] = end.value
+            return ended
 
 
 def _tag(index: int, call: Call) -> tuple[int, Done]:

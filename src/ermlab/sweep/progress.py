@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ermlab.loop.loop import Check
+from ermlab.loop.check import Check
 from ermlab.sweep.worker import Ended
 
 if TYPE_CHECKING:

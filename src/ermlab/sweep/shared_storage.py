@@ -8,6 +8,7 @@ This leans on private parts of Optuna, which `pyproject.toml` holds below 6: `te
 test_shared_study.py` fails where one of them is renamed or not called any more.
 """
 
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -55,6 +56,7 @@ class SharedStorage(RDBStorage):
     def __init__(self, url: str, *, n_trials: int, owner: str) -> None:
         self._n_trials, self._owner = n_trials, owner
         self._params: list[Param] = []
+        self._lock = threading.Lock()  # pruning and asking are in threads of their own
         self._reports: dict[tuple[int, int], float] = {}  # by Optuna's id of the trial, and step
         parsed = sa.make_url(url)
         name = f"{parsed.get_backend_name()}+{parsed.get_driver_name()}"
@@ -122,23 +124,21 @@ class SharedStorage(RDBStorage):
         self, trial_id: int, step: int, intermediate_value: float
     ) -> None:
         """Keep a report until `write_reports`."""
-        self._reports[trial_id, step] = intermediate_value
+        with self._lock:
+            self._reports[trial_id, step] = intermediate_value
 
     def write_reports(self) -> None:
         """Write what trials have reported since the last call, in one statement."""
-        stored = TrialIntermediateValueModel.intermediate_value_to_stored_repr
-        rows = []
-        for (trial_id, step), reported in self._reports.items():
-            value, kind = stored(reported)
-            values = {"intermediate_value": value, "intermediate_value_type": kind}
-            rows.append({"trial_id": trial_id, "step": step, **values})
-        self._insert(TrialIntermediateValueModel, rows)
-        self._reports = {}
+        with self._lock:
+            rows = [_row(*key, value) for key, value in self._reports.items()]
+            self._insert(TrialIntermediateValueModel, rows)
+            self._reports = {}
 
     def remove_reports(self, trial_id: int) -> None:
         """Remove what a trial has reported: it begins anew, or it has failed."""
         model = TrialIntermediateValueModel
-        self._reports = {key: each for key, each in self._reports.items() if key[0] != trial_id}
+        with self._lock:
+            self._reports = {key: each for key, each in self._reports.items() if key[0] != trial_id}
         with self.engine.begin() as connection:
             connection.execute(sa.delete(model).where(model.trial_id == trial_id))
 
@@ -146,3 +146,9 @@ class SharedStorage(RDBStorage):
         if rows:
             with self.engine.begin() as connection:
                 connection.execute(sa.insert(model), rows)
+
+
+def _row(trial_id: int, step: int, value: float) -> dict[str, Any]:
+    stored, kind = TrialIntermediateValueModel.intermediate_value_to_stored_repr(value)
+    values = {"intermediate_value": stored, "intermediate_value_type": kind}
+    return {"trial_id": trial_id, "step": step, **values}

@@ -17,8 +17,9 @@ from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from ermlab.sweep.leases import DONE, Heartbeat, Lease, Leases, name_process
+from ermlab.sweep.leases import Heartbeat, Lease, Leases, name_process
 from ermlab.sweep.numbered_sampler import NumberedSampler
+from ermlab.sweep.once import once
 from ermlab.sweep.patience import patiently
 from ermlab.sweep.question import Question
 from ermlab.sweep.shared_storage import TotalReachedError
@@ -84,8 +85,9 @@ class SharedStudy:
         self._look_s = heartbeat_s  # between two searches for trials of dead processes
         self._open: dict[int, optuna.Trial] = {}
         self._reserved: list[int] = []
-        self._pruned: set[int] = set()
         self._taken: set[int] = set()
+        self.starts: dict[int, int] = {}  # as of `Study`: nothing is begun anew at its moment
+        self.clock = 0
         self._stale: list[Lease] = []
         self._n_known = self._n_waiting = 0
         self._looked_s = 0.0
@@ -151,32 +153,37 @@ class SharedStudy:
             self._heartbeat.add(number)
         self._look()
 
-    def report(self, number: int, step: int, value: float) -> None:
-        """Take in the value of a validation; it is written together with others."""
-        self._open[number].report(value, step)
+    def start(self, job: int, clock: int) -> None:
+        """The moment at which a run begins is not kept: several processes have no common clock."""
+
+    def report(self, number: int, index: int, value: float) -> None:
+        """Take in what a trial has measured at a validation; it is written with others."""
+        self._open[number].report(value, index)
 
     def should_prune(self, number: int) -> bool:
-        """Whether a trial is hopeless, judged by what all trials have reported."""
+        """Whether the pruner would end a trial now, judged by what all trials have reported."""
         self._patiently(self._storage.write_reports)
-        if self._patiently(self._open[number].should_prune):
-            self._pruned.add(number)
-        return number in self._pruned
+        return self._patiently(self._open[number].should_prune)
 
-    def tell(self, number: int, values: Sequence[float] | None) -> None:
+    def tell(
+        self, number: int, values: Sequence[float] | None, *, clock: int | None = None
+    ) -> None:
         """Take in how a trial ended.
 
         Args:
             number: of the trial.
-            values: of its objectives; None for a trial that was pruned or has failed. A failed one
-                is told as pruned without a report (see `Study.tell`).
+            values: of its objectives; None for a trial that failed, which is told as pruned without
+                a report (see `Study.tell`).
+            clock: not kept.
         """
         trial = self._open[number]
-        if values is None and number not in self._pruned:
+        if values is None:
             self._patiently(lambda: self._storage.remove_reports(trial._trial_id))
-        self._patiently(self._storage.write_reports)
-        self._patiently(lambda: self._end(trial, values))
-        self._heartbeat.remove(number)
-        del self._open[number]
+        self._close(trial, values)
+
+    def tell_pruned(self, number: int, *, clock: int | None = None) -> None:
+        """Take in that a trial was pruned; its last report counts."""
+        self._close(self._open[number], None)
 
     def wait(self, timeout_s: float | None) -> bool:
         """Wait for the trials that other processes have.
@@ -206,24 +213,9 @@ class SharedStudy:
         """Whether no process has a trial that has not ended."""
         return not (self._look() or self._stale or self._open or self._reserved)
 
-    @contextlib.contextmanager
-    def testing(self, number: int) -> Iterator[bool]:
-        """Let one process do in the block what is done once for a trial; the others wait for it.
-
-        Yields:
-            Whether this is that process.
-        """
-        key = -1 - number
-        if not self._patiently(lambda: self._claim_test(key)):
-            yield False
-            return
-        try:
-            with self._heartbeat.holding(key):
-                yield True
-        except BaseException:
-            self._leases.give_back([key])
-            raise
-        self._patiently(lambda: self._leases.finish(key))
+    def testing(self, number: int) -> contextlib.AbstractContextManager[bool]:
+        """Let one process do in the block what is done once for a trial (see `once`)."""
+        return once(self._leases, self._heartbeat, -1 - number)
 
     def best(self) -> list[FrozenTrial]:
         """The best trial, or those that no other surpasses in all objectives; empty if none."""
@@ -328,6 +320,12 @@ class SharedStudy:
         trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
         return self._patiently(lambda: optuna.Trial(self._study, trial_id))
 
+    def _close(self, trial: optuna.Trial, values: Sequence[float] | None) -> None:
+        self._patiently(self._storage.write_reports)
+        self._patiently(lambda: self._end(trial, values))
+        self._heartbeat.remove(trial.number)
+        del self._open[trial.number]
+
     def _end(self, trial: optuna.Trial, values: Sequence[float] | None) -> None:
         if not self._leases.has(trial.number):
             log.warning("\ttrial %d was taken up by another process meanwhile", trial.number)
@@ -336,15 +334,6 @@ class SharedStudy:
         told = None if values is None else list(values)
         with contextlib.suppress(UpdateFinishedTrialError):  # told, but the answer was lost
             self._study.tell(trial, values=told, state=state, skip_if_finished=True)
-
-    def _claim_test(self, key: int) -> bool:
-        while not self._leases.claim(key):
-            if any(lease.owner == DONE for lease in self._leases.find([key])):
-                return False
-            if any(self._leases.take(lease) for lease in self._leases.find_stale([key])):
-                break
-            time.sleep(LOOK_S)
-        return True
 
     def _patiently(self, call: Callable[[], T]) -> T:
         return patiently(call, self._storage.url)

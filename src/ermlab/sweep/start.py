@@ -7,7 +7,7 @@ done before the sweep's own process has imported torch, and both do so at once.
 import importlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import joblib
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -17,9 +17,15 @@ from omegaconf import DictConfig
 
 from ermlab.sweep.compose import SweepLoader
 
+if TYPE_CHECKING:
+    from ermlab.sweep.desk import Source
+
 
 class Launches(Protocol):
     """What carries out the jobs of a sweep, one batch after the other."""
+
+    # Carries out the runs of a sweep as they are given; None where that cannot be.
+    stream: "Callable[[Source], None] | None"
 
     def launch(self, overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
         """Carry out jobs and return one result for each, in order."""
@@ -53,7 +59,7 @@ def prepare_launches(
         return _Lazy(lambda: _make_plain(context, task, config))
     wait = start_processes(n_jobs, backend)
 
-    def make() -> Launches:
+    def make() -> Any:
         from ermlab.sweep import launch, processes
 
         options = launch.StackOptions(
@@ -65,24 +71,37 @@ def prepare_launches(
         wait()
         return launches
 
-    return _Lazy(make)
+    return _Lazy(make, streams=True)
 
 
 class _Lazy:
-    """Makes what launches when there are jobs."""
+    """Makes what launches when there are jobs.
 
-    def __init__(self, make: Callable[[], Launches]) -> None:
+    Args:
+        make: makes it.
+        streams: whether what is made can take the runs of a sweep one by one.
+    """
+
+    def __init__(self, make: Callable[[], Any], *, streams: bool = False) -> None:
         self._make = make
-        self._made: Launches | None = None
+        self._made: Any = None
+        self.stream: Callable[[Source], None] | None = self._stream if streams else None
 
     def launch(self, overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
         """Carry out jobs and return one result for each, in order."""
+        returns: Sequence[JobReturn] = self._find().launch(overrides, first)
+        return returns
+
+    def _stream(self, source: "Source") -> None:
+        self._find().stream(source)
+
+    def _find(self) -> Any:
         if self._made is None:
             self._made = self._make()
-        return self._made.launch(overrides, first)
+        return self._made
 
 
-def _make_plain(context: HydraContext, task: TaskFunction, config: DictConfig) -> Launches:
+def _make_plain(context: HydraContext, task: TaskFunction, config: DictConfig) -> Any:
     from ermlab.sweep.plain import PlainLaunches
 
     return PlainLaunches(context, task, config)

@@ -13,11 +13,19 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from ermlab.sweep.journal import Asked, Event, Journal, Told, read_journal
+from ermlab.sweep.journal import (
+    Asked,
+    Event,
+    Journal,
+    Started,
+    Told,
+    read_journal,
+)
 from ermlab.sweep.question import Question, refuse_changes
 from ermlab.trial.provenance import find_versions
 
@@ -35,6 +43,7 @@ class Study:
     Args:
         path: of the journal; a file that is there is gone on with.
         make_sampler: makes a new sampler, in its first state.
+        make_pruner: makes the pruner, if trials are to be pruned.
         space: the distribution of each key.
         question: what the sweep asks; must be what the journal has.
         extend: adds conditional suggestions, if there are any.
@@ -49,16 +58,21 @@ class Study:
         path: Path,
         *,
         make_sampler: Callable[[], BaseSampler],
+        make_pruner: Callable[[], BasePruner] | None,
         space: Space,
         question: Question,
         extend: Extend | None,
         go_on_changed: bool,
     ) -> None:
-        self._make_sampler = make_sampler
+        self._make_sampler, self._make_pruner = make_sampler, make_pruner
         self._space, self._extend = space, extend
         self._directions = list(question.directions)
         self._journal = Journal(path)
         self._open: dict[int, optuna.Trial] = {}
+        self._reports: dict[int, dict[int, float]] = {}  # of the open trials
+        self._failed: set[int] = set()
+        self.starts: dict[int, int] = {}  # of the runs before a stop, by number of the job
+        self.clock = 0  # of the stack, when a trial was last told
         self._study = self._new_study()
         self.was_stopped = path.exists()
         if self.was_stopped:
@@ -78,13 +92,17 @@ class Study:
 
     @property
     def n_told(self) -> int:
-        """Trials that ended."""
-        return sum(trial.state.is_finished() for trial in self._study.trials)
+        """Trials that have ended."""
+        return self.n_asked - len(self._open)
 
     @property
     def n_failed(self) -> int:
         """Trials that were told to have failed."""
-        return sum(trial.state == TrialState.PRUNED for trial in self._study.trials)
+        return len(self._failed)
+
+    def may_have_run(self, number: int) -> bool:
+        """Whether a trial may have a finished run that was not told before the sweep stopped."""
+        return self.was_stopped
 
     def reserve(self, n: int) -> None:
         """Say how many trials are asked for next (see `SharedStudy`)."""
@@ -96,26 +114,64 @@ class Study:
         self._open[trial.number] = trial
         return trial.number, dict(trial.params)
 
-    def tell(self, number: int, values: Sequence[float] | None) -> None:
+    def start(self, job: int, clock: int) -> None:
+        """Take in that a run began when a stack's clock showed so many steps."""
+        self._journal.started(Started(job=job, clock=clock))
+
+    def report(self, number: int, index: int, value: float) -> None:
+        """Take in what a trial has measured at a validation, counted from 0."""
+        self._open[number].report(value, index)
+        self._reports.setdefault(number, {})[index] = value
+
+    def should_prune(self, number: int) -> bool:
+        """Whether the pruner would end a trial now."""
+        return self._open[number].should_prune()
+
+    def tell(
+        self, number: int, values: Sequence[float] | None, *, clock: int | None = None
+    ) -> None:
         """Take in how a trial ended.
 
         Args:
             number: of the trial.
             values: of its objectives; None for a trial that failed. A sampler learns to avoid the
                 region of a failure when it is told of a trial pruned without a report, and not
-                when it is told of one that failed (measured with TPE).
+                when it is told of one that failed (measured with TPE). One with reports would
+                count as its last, so it is told the worst value.
+            clock: what the stack's clock shows, if there is one.
         """
+        failed = values is None
+        if values is None and self._reports.get(number):
+            values = [worst_value(each) for each in self._directions]
         state = "PRUNED" if values is None else "COMPLETE"
-        told = Told(trial=number, state=state, values=values)
+        self._end(number, state, values, failed=failed, clock=clock)
+
+    def tell_pruned(self, number: int, *, clock: int | None = None) -> None:
+        """Take in that a trial was pruned; its last report counts."""
+        self._end(number, "PRUNED", None, failed=False, clock=clock)
+
+    def _end(
+        self,
+        number: int,
+        state: str,
+        values: Sequence[float] | None,
+        *,
+        failed: bool,
+        clock: int | None,
+    ) -> None:
+        told = Told(
+            trial=number,
+            state=state,
+            values=values,
+            reports=self._reports.pop(number, {}),
+            failed=failed,
+            clock=clock,
+        )
         self._take(self._open.pop(number), told)
         self._journal.told(told)
 
-    def may_have_run(self, number: int) -> bool:
-        """Whether a trial may have a finished run that was not told before the sweep stopped."""
-        return self.was_stopped
-
     def wait(self, timeout_s: float | None) -> bool:
-        """Whether other processes may leave a trial (see `SharedStudy`): there are none."""
+        """Whether other processes have left a trial (see `SharedStudy`): there are none."""
         return False
 
     def is_done(self) -> bool:
@@ -129,7 +185,8 @@ class Study:
 
     def best(self) -> list[optuna.trial.FrozenTrial]:
         """The best trial, or those that no other surpasses in all objectives; empty if none."""
-        if not any(t.state == TrialState.COMPLETE for t in self._study.trials):
+        complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if all(trial.number in self._failed for trial in complete):
             return []
         return [self._study.best_trial] if len(self._directions) == 1 else self._study.best_trials
 
@@ -139,7 +196,11 @@ class Study:
 
     def _new_study(self) -> optuna.Study:
         directions = [StudyDirection[each.upper()] for each in self._directions]
-        return optuna.create_study(sampler=self._make_sampler(), directions=directions)
+        pruner = optuna.pruners.NopPruner() if self._make_pruner is None else self._make_pruner()
+        # The name is always the same: HyperbandPruner draws from it and the trial's number.
+        return optuna.create_study(
+            study_name="ermlab", sampler=self._make_sampler(), pruner=pruner, directions=directions
+        )
 
     def _suggest(self) -> optuna.Trial:
         trial = self._study.ask()
@@ -150,6 +211,9 @@ class Study:
         return trial
 
     def _take(self, trial: optuna.Trial, told: Told) -> None:
+        if told.failed:
+            self._failed.add(told.trial)
+        self.clock = self.clock if told.clock is None else told.clock
         values = None if told.state != "COMPLETE" else list(told.values or [])
         self._study.tell(trial, values=values, state=TrialState[told.state])
 
@@ -165,14 +229,16 @@ class Study:
         )
         if not self._replay(events):
             log.info("the sampler has no seed: it goes on from the recorded trials")
-            self._study, self._open = self._new_study(), {}
+            self._study, self._open, self._failed = self._new_study(), {}, set()
             self._restore(events)
+        self.starts = {each.job: each.clock for each in events if isinstance(each, Started)}
 
     def _replay(self, events: Sequence[Event]) -> bool:
         """Play the events to the sampler; return whether it suggested what is recorded."""
         for event in events:
             if isinstance(event, Told):
-                self._take(self._open.pop(event.trial), event)
+                self._retell(event)
+            if not isinstance(event, Asked):
                 continue
             trial = self._suggest()
             if trial.params != dict(event.params):
@@ -180,12 +246,26 @@ class Study:
             self._open[trial.number] = trial
         return True
 
+    def _retell(self, told: Told) -> None:
+        trial = self._open.pop(told.trial)
+        for index, value in told.reports.items():
+            trial.report(value, index)
+            if self._make_pruner is not None:
+                trial.should_prune()  # a pruner may note down what it has seen
+        self._take(trial, told)
+
     def _restore(self, events: Sequence[Event]) -> None:
         """Put the recorded trials into the study."""
         for event in events:
             if isinstance(event, Told):
-                self._take(self._open.pop(event.trial), event)
+                self._retell(event)
+            if not isinstance(event, Asked):
                 continue
             self._study.enqueue_trial(dict(event.params))
             trial = self._suggest()
             self._open[trial.number] = trial
+
+
+def worst_value(direction: str) -> float:
+    """What a run is told to have reached that reached nothing."""
+    return float("inf") if direction == "minimize" else float("-inf")

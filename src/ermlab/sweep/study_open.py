@@ -10,6 +10,7 @@ import optuna
 from hydra.utils import instantiate
 from hydra_plugins.hydra_optuna_sweeper._impl import OptunaSweeperImpl
 from optuna.distributions import BaseDistribution
+from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler, GridSampler, QMCSampler
 
 from ermlab import rundir
@@ -34,12 +35,14 @@ class Asked:
         space: the distribution of each key.
         question: what must be the same when the sweep goes on.
         extend: adds conditional suggestions, if there are any.
+        make_pruner: makes the pruner, if trials are to be pruned.
         options: the keys of `hydra.sweeper`.
     """
 
     space: Space
     question: Question
     extend: Extend | None
+    make_pruner: Callable[[], BasePruner] | None
     options: Mapping[str, Any]
 
 
@@ -66,6 +69,7 @@ def open_sweep(asked: Asked, sweep_dir: Path, n_trials: int) -> Study | SharedSt
         return Study(
             sweep_dir / rundir.STUDY,
             make_sampler=lambda: _make_sampler(node, asked.space),
+            make_pruner=asked.make_pruner,
             space=asked.space,
             question=asked.question,
             extend=asked.extend,
@@ -82,7 +86,7 @@ def open_sweep(asked: Asked, sweep_dir: Path, n_trials: int) -> Study | SharedSt
         # A sweep of its own folder has a study of its own, which `ermlab resume` finds again.
         name or str(sweep_dir.resolve()),
         make_sampler=_numbered(node, asked.space),
-        make_pruner=None,
+        make_pruner=asked.make_pruner,
         space=asked.space,
         question=asked.question,
         extend=asked.extend,

@@ -14,29 +14,34 @@ from typing import Any
 import optuna
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from hydra.utils import get_method
+from hydra.utils import get_method, instantiate
 from hydra_plugins.hydra_optuna_sweeper._impl import create_params_from_overrides
 from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution
+from optuna.pruners import BasePruner
 
 from ermlab import rundir
 from ermlab.errors import ConfigError
 from ermlab.sweep.jobs import JobOpener
+from ermlab.sweep.ledger import Ledger, SweepOptions
+from ermlab.sweep.post import Server, answer_reports, write_address
+from ermlab.sweep.pruning import Pruning
 from ermlab.sweep.question import Question, describe_space
 from ermlab.sweep.recorded import as_in_run, read_trial
 from ermlab.sweep.shared_study import SharedStudy
-from ermlab.sweep.study import Study
+from ermlab.sweep.study import Study, worst_value
 from ermlab.sweep.study_open import Asked, count_points, open_sweep
-from ermlab.sweep.study_sweep import StudySweep, SweepOptions
+from ermlab.sweep.study_sweep import Trials, run_batches
 from ermlab.trial.final_test import evaluate_best
 from ermlab.trial.targets import allowed_targets, matches
 
 log = logging.getLogger(__name__)
 
+PRUNERS = ("optuna.pruners.*",)
 TEST_POLICIES = ("winner", "all", "none")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Hydra:
     """What Hydra hands to a sweeper, and the launcher that it has made."""
 
@@ -64,43 +69,113 @@ def sweep_study(hydra: Hydra, options: Mapping[str, Any], arguments: Sequence[st
     sweep_dir = Path(str(hydra.config.hydra.sweep.dir))
     with rundir.storage_errors(sweep_dir):
         sweep_dir.mkdir(parents=True, exist_ok=True)
-    extend = _extension(options["custom_search_space"], hydra.config, allowed)
-    asked = Asked(
-        space=space, question=_question(space, fixed, options), extend=extend, options=options
-    )
     points = count_points(options["sampler"], space)
     n_trials = min(options["n_trials"], points or options["n_trials"])
+    question = _question(space, fixed, options)
+    asked = Asked(
+        space=space,
+        question=question,
+        extend=_extension(options["custom_search_space"], hydra.config, allowed),
+        make_pruner=_pruner_maker(options),
+        options=options,
+    )
     study = open_sweep(asked, sweep_dir, n_trials)
     rundir.write_whole(sweep_dir / rundir.MULTIRUN, OmegaConf.to_yaml(hydra.config))
     resume = f"ermlab resume {shlex.quote(str(sweep_dir))}"
     log.info("a stopped sweep goes on with: %s", resume)
     if study.was_stopped:
         log.info("going on after %d trials", study.n_asked - len(study.open_trials))
-    sweep = StudySweep(
+    ledger = Ledger(
         study,
-        launcher=hydra.launcher,
         opener=JobOpener(hydra.context, hydra.config),
         config=hydra.config,
         fixed=fixed,
-        options=SweepOptions(
-            n_trials=n_trials,
-            n_jobs=options["n_jobs"],
-            replicates=options["replicates"],
-            timeout_s=options["timeout"],
-            retries=options["retries"],
-            max_failure_rate=options["max_failure_rate"],
-        ),
+        options=_sweep_options(options, n_trials),
+        pruning=_make_pruning(study, options),
     )
     try:
-        sweep.run()
+        _run(ledger, hydra.launcher, sweep_dir)
+        while ledger.wait():
+            _run(ledger, hydra.launcher, sweep_dir)
         _write_best(study, sweep_dir)
-        if options["sweep_test"] == "winner" and len(asked.question.directions) == 1:
-            _test_winner(study, sweep, allowed)
+        if options["sweep_test"] == "winner" and len(question.directions) == 1:
+            _test_winner(study, ledger, allowed)
     except BaseException:
         log.info("the sweep has stopped; it goes on with: %s", resume)
         raise
     finally:
         study.close()
+
+
+def _sweep_options(options: Mapping[str, Any], n_trials: int) -> SweepOptions:
+    return SweepOptions(
+        n_trials=n_trials,
+        n_jobs=options["n_jobs"],
+        replicates=options["replicates"],
+        timeout_s=options["timeout"],
+        retries=options["retries"],
+        max_failure_rate=options["max_failure_rate"],
+        refill=options["refill"],
+    )
+
+
+def _run(ledger: Ledger, launcher: Launcher, sweep_dir: Path) -> None:
+    """Carry out the sweep without a barrier where the launcher can, else in batches."""
+    stream = getattr(launcher, "stream", None)  # a method of our launcher
+    if ledger.options.refill and stream is not None:
+        stream(Trials(ledger))
+        return
+    if ledger.pruning is None:
+        run_batches(ledger, launcher)
+        return
+    pruning = ledger.pruning
+    with Server(answer_reports(pruning.judge)) as server:
+        write_address(sweep_dir, server.address)
+        try:
+            run_batches(ledger, launcher)
+        finally:
+            (sweep_dir / rundir.PRUNER).unlink(missing_ok=True)
+
+
+def _pruner_maker(options: Mapping[str, Any]) -> Callable[[], BasePruner] | None:
+    """Return what makes the pruner, if there is one."""
+    node = options["pruner"]
+    if _pruner_name(options) in ("", "optuna.pruners.NopPruner"):
+        return None
+    if len(_directions(options["direction"])) > 1:
+        raise ConfigError(
+            "a pruner compares one objective, but direction names several",
+            where="hydra.sweeper.pruner",
+            fix="leave hydra/sweeper/pruner out",
+        )
+
+    def make() -> BasePruner:
+        pruner = instantiate(node, _execution_whitelist_=PRUNERS)
+        if not isinstance(pruner, BasePruner):
+            raise ConfigError(
+                f"hydra.sweeper.pruner made a {type(pruner).__name__}, which is no pruner",
+                where="hydra.sweeper.pruner._target_",
+                fix="name a class of optuna.pruners",
+            )
+        return pruner
+
+    return make
+
+
+def _pruner_name(options: Mapping[str, Any]) -> str:
+    return str((options["pruner"] or {}).get("_target_", ""))
+
+
+def _make_pruning(study: Study | SharedStudy, options: Mapping[str, Any]) -> Pruning | None:
+    if _pruner_maker(options) is None:
+        return None
+    (direction,) = _directions(options["direction"])
+    return Pruning(
+        study,
+        replicates=options["replicates"],
+        by_replicate=_pruner_name(options) == "optuna.pruners.WilcoxonPruner",
+        worst=worst_value(direction),
+    )
 
 
 def _question(
@@ -212,13 +287,13 @@ def _write_best(study: Study | SharedStudy, sweep_dir: Path) -> None:
     rundir.write_whole(sweep_dir / "optimization_results.yaml", text)
 
 
-def _test_winner(study: Study | SharedStudy, sweep: StudySweep, allowed: Sequence[str]) -> None:
+def _test_winner(study: Study | SharedStudy, ledger: Ledger, allowed: Sequence[str]) -> None:
     """Read the test split once for each run of the winner, when all trials have ended."""
     if not study.is_done():
         log.info("the winner is not tested: other processes still have trials")
         return
     for trial in study.best():
-        run_dirs = sweep.run_dirs(trial.number, trial.params)
+        run_dirs = ledger.run_dirs(trial.number, trial.params)
         if not all((run_dir / rundir.SUMMARY).is_file() for run_dir in run_dirs):
             log.info("trial %d, the winner, is tested by a process that has its runs", trial.number)
             continue

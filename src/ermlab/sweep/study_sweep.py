@@ -1,253 +1,177 @@
-"""Carries out a sweep that a study suggests: batches, replicates, failures, time, going on.
+"""Carries out a sweep that a study suggests, with any launcher: in batches, or without a barrier.
 
-The study is in `study.py`; the launcher trains the jobs, whichever it is. Job `trial * replicates +
-r` is the r-th run of a trial, so that the numbers are those of the undisturbed sweep.
+A launcher of ours takes trials one by one, as places become free (`stream`); any other is given a
+batch and waited for. The account is kept in `ledger.py`.
 """
 
-import logging
 import math
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
-from omegaconf import DictConfig
 
-from ermlab import rundir
-from ermlab.errors import ConfigError, ErmlabError, TrialError, describe_error
-from ermlab.sweep.jobs import JobOpener
-from ermlab.sweep.shared_study import SharedStudy
-from ermlab.sweep.study import Study
-from ermlab.trial.run import objective_value
-
-log = logging.getLogger(__name__)
+from ermlab.errors import ConfigError, TrialError
+from ermlab.sweep.ledger import Ledger, Run, RunEnd
+from ermlab.trial.reports import Report
 
 
-@dataclass(frozen=True, kw_only=True)
-class SweepOptions:
-    """What a user chooses of a sweep, beside its search space and sampler.
+def run_batches(ledger: Ledger, launcher: Launcher) -> None:
+    """Carry out the trials that are left, as many at once as the options say.
 
-    Args:
-        n_trials: in all, over every time that the sweep is gone on with, >= 1.
-        n_jobs: trials asked for at once, >= 1.
-        replicates: runs of each trial, with the seeds seed, seed + 1, ..., >= 1.
-        timeout_s: no trial is asked for after so many seconds; None: never.
-        retries: how often a run is tried again whose failure may have been passing, >= 0.
-        max_failure_rate: share of `n_trials` that may fail before the sweep ends, in [0, 1].
+    Raises:
+        Exception: what hindered the trials, when too many failed, or all for one reason.
     """
-
-    n_trials: int
-    n_jobs: int
-    replicates: int
-    timeout_s: float | None
-    retries: int
-    max_failure_rate: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """One run of a trial: its job's number and overrides."""
-
-    trial: int
-    number: int
-    overrides: Sequence[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ended:
-    """How a run ended: the values of its objectives, or what hindered it."""
-
-    run_dir: Path
-    values: Sequence[float] | Exception
-
-
-class StudySweep:
-    """The loop of one sweep.
-
-    Args:
-        study: asks and is told.
-        launcher: trains jobs.
-        opener: tells the folder of a job.
-        config: of the sweep.
-        fixed: overrides that every job has.
-        options: see `SweepOptions`.
-    """
-
-    def __init__(
-        self,
-        study: Study | SharedStudy,
-        *,
-        launcher: Launcher,
-        opener: JobOpener,
-        config: DictConfig,
-        fixed: Sequence[str],
-        options: SweepOptions,
-    ) -> None:
-        self._study, self._launcher, self._opener = study, launcher, opener
-        self._objective, self._seed = str(config.objective), int(config.seed)
-        self._fixed, self._options = list(fixed), options
-        self._began = time.monotonic()
-
-    def run(self) -> None:
-        """Carry out the trials that are left.
-
-        Raises:
-            Exception: what hindered the trials, when too many failed, or all for one reason.
-        """
-        while (batch := self._next_batch()) or self._wait():
-            runs = [run for trial, params in batch for run in self._runs(trial, params)]
-            ended = self._carry_out(runs)
-            for trial, _ in batch:
-                each = [ended[run.number] for run in runs if run.trial == trial]
-                self._tell(trial, each)
-            self._stop_after_failures([ended[run.number] for run in runs])
-
-    def _next_batch(self) -> list[tuple[int, dict[str, Any]]]:
-        """The trials that a stopped sweep left open, then new ones."""
-        batch = sorted(self._study.open_trials.items())
-        left_s = self._left_s()
-        if left_s is not None and left_s <= 0:
-            log.info("the sweep ends after %.0f s (hydra.sweeper.timeout)", self._options.timeout_s)
-            return []
-        n_jobs = self._options.n_jobs
-        # A batch is asked for in full before its first trial is told, also after a stop.
-        n_new = -self._study.n_asked % n_jobs if batch else n_jobs
-        self._study.reserve(min(n_new, self._options.n_trials - self._study.n_asked))
-        while n_new and self._study.n_asked < self._options.n_trials:
-            if (asked := self._study.ask()) is None:  # other processes were faster
-                break
-            batch.append(asked)
-            n_new -= 1
-        return batch
-
-    def _wait(self) -> bool:
-        """Wait for trials that other processes have; return whether one was left to this one."""
-        left_s = self._left_s()
-        return (left_s is None or left_s > 0) and self._study.wait(left_s)
-
-    def _left_s(self) -> float | None:
-        if self._options.timeout_s is None:
-            return None
-        return self._options.timeout_s - (time.monotonic() - self._began)
-
-    def _runs(self, trial: int, params: Mapping[str, Any]) -> Iterator[Run]:
-        n = self._options.replicates
-        for r in range(n):
-            overrides = [f"{key}={value}" for key, value in params.items()] + self._fixed
-            if n > 1:
-                overrides.append(f"seed={self._seed + r}")
-            yield Run(trial=trial, number=trial * n + r, overrides=overrides)
-
-    def _carry_out(self, runs: Sequence[Run]) -> dict[int, Ended]:
-        ended = {run.number: done for run in runs if (done := self._find_finished(run))}
-        left = [run for run in runs if run.number not in ended]
-        for attempt in range(self._options.retries + 1):
-            if attempt:
-                numbers = ", ".join(f"#{run.number}" for run in left)
-                log.warning("\ttrying %s once more, the failure may have been passing", numbers)
+    while (left := _next_batch(ledger)) is not None:
+        while left:
+            ends: dict[int, RunEnd] = {}
             # A launcher numbers its jobs in a row.
             for _, row in groupby(enumerate(left), lambda pair: pair[1].number - pair[0]):
-                ended |= self._launch([run for _, run in row])
-            left = [run for run in left if _may_pass(ended[run.number].values)]
-            if not left:
-                break
-        return ended
-
-    def _launch(self, runs: Sequence[Run]) -> dict[int, Ended]:
-        jobs = [list(run.overrides) for run in runs]
-        returns = self._launcher.launch(jobs, initial_job_idx=runs[0].number)
-        return {run.number: _read(run, done) for run, done in zip(runs, returns, strict=True)}
-
-    def _find_finished(self, run: Run) -> Ended | None:
-        """A run that ended before the sweep was stopped, but was not told."""
-        if not self._study.may_have_run(run.trial):
-            return None
-        run_dir = self._find_dir(run)
-        summary = rundir.read_summary(run_dir)
-        if summary is None or summary["status"] == "failed":
-            return None
-        return Ended(run_dir=run_dir, values=[objective_value(summary, self._objective)])
-
-    def run_dirs(self, trial: int, params: Mapping[str, Any]) -> list[Path]:
-        """The folders of the runs of a trial."""
-        return [self._find_dir(run) for run in self._runs(trial, params)]
-
-    def _find_dir(self, run: Run) -> Path:
-        return self._opener.open(run.number, run.overrides).run_dir
-
-    def _tell(self, trial: int, runs: Sequence[Ended]) -> None:
-        """Tell the mean over the replicates, or the failure of one, and number the rows."""
-        for run in runs:
-            _add_columns(run.run_dir, {"trial": trial})
-        errors = [run.values for run in runs if isinstance(run.values, Exception)]
-        if errors:
-            log.warning("\ttrial %d failed: %s", trial, describe_error(errors[0]))
-            self._study.tell(trial, None)
-            return
-        each = [run.values for run in runs if not isinstance(run.values, Exception)]
-        self._study.tell(trial, [math.fsum(same) / len(each) for same in zip(*each, strict=True)])
-
-    def _stop_after_failures(self, runs: Sequence[Ended]) -> None:
-        errors = [run.values for run in runs if isinstance(run.values, Exception)]
-        told = {str(error) for error in errors}
-        if not errors:
-            return
-        n_failed = self._study.n_failed
-        if len(errors) == len(runs) and len(told) == 1 and n_failed == self._study.n_told:
-            raise errors[0]  # every trial so far, for one reason: the next ones share it
-        if n_failed > self._options.max_failure_rate * self._options.n_trials:
-            log.error(
-                "%d trials failed, more than max_failure_rate=%g of %d",
-                n_failed,
-                self._options.max_failure_rate,
-                self._options.n_trials,
-            )
-            raise errors[0]
+                ends |= _launch(launcher, [run for _, run in row])
+            left = [run for run in left if ledger.end(run, ends[run.number])]
+        ledger.check_failures()
 
 
-def _read(run: Run, done: JobReturn) -> Ended:
+def _next_batch(ledger: Ledger) -> list[Run] | None:
+    """The runs of trials that a stopped sweep left open, then of new ones; None at the end.
+
+    There may be no run to train: those of the trials may have ended before the sweep was stopped.
+    """
+    batch: list[Run] = []
+    n_jobs = ledger.options.n_jobs
+    n_stopped = len(ledger.study.open_trials)
+    # A batch is asked for in full before its first trial is told, also after a stop.
+    n_new = -ledger.study.n_asked % n_jobs if n_stopped else n_jobs
+    ledger.reserve(n_new)
+    for n_given in range(n_stopped + n_new):
+        runs = ledger.next_trial()
+        if runs is None:
+            return batch if n_given else None
+        batch += runs
+    return batch
+
+
+def _launch(launcher: Launcher, runs: Sequence[Run]) -> dict[int, RunEnd]:
+    jobs = [list(run.overrides) for run in runs]
+    returns = launcher.launch(jobs, initial_job_idx=runs[0].number)
+    return {run.number: _read(run, done) for run, done in zip(runs, returns, strict=True)}
+
+
+def _read(run: Run, done: JobReturn) -> RunEnd:
     assert done.hydra_cfg is not None, "a launcher sets it"
     run_dir = Path(str(done.hydra_cfg.hydra.runtime.output_dir))
     if done.status is not JobStatus.COMPLETED:
         error = done._return_value
-        return Ended(
-            run_dir=run_dir,
-            values=error
-            if isinstance(error, Exception)
-            else TrialError(
-                f"job {run.number} did not end", where=str(run_dir), fix="see its log there"
-            ),
+        lost = TrialError(
+            f"job {run.number} did not end", where=str(run_dir), fix="see its log there"
         )
-    value = done.return_value
+        return RunEnd(run_dir=run_dir, values=error if isinstance(error, Exception) else lost)
+    return RunEnd(run_dir=run_dir, values=read_values(done.return_value, run_dir))
+
+
+def read_values(value: Any, run_dir: Path) -> Sequence[float] | Exception:
+    """Read what a task returned: a number, or one for each objective; NaN counts as the worst."""
     try:
         values = [float(each) for each in (value if isinstance(value, list | tuple) else [value])]
     except (TypeError, ValueError):
-        return Ended(
-            run_dir=run_dir,
-            values=ConfigError(
-                f"the task returned {value!r}, which is no number",
-                where=str(run_dir),
-                fix="return a number, or a list of one for each direction",
-            ),
+        return ConfigError(
+            f"the task returned {value!r}, which is no number",
+            where=str(run_dir),
+            fix="return a number, or a list of one for each direction",
         )
-    return Ended(run_dir=run_dir, values=[math.inf if v != v else v for v in values])
+    return [math.inf if v != v else v for v in values]
 
 
-def _may_pass(values: Sequence[float] | Exception) -> bool:
-    """Whether a failure may be gone at the next try: memory, a disk, a killed process."""
-    if isinstance(values, TrialError):
-        return True
-    if isinstance(values, ErmlabError) or not isinstance(values, Exception):
-        return False
-    told = str(values).lower()
-    return isinstance(values, MemoryError | OSError) or "out of memory" in told
+class Trials:
+    """Gives the runs of a sweep one by one, to a launcher that takes them as places become free.
 
+    It may be used from several threads.
 
-def _add_columns(run_dir: Path, columns: Mapping[str, Any]) -> None:
-    summary = rundir.read_summary(run_dir)
-    if summary is not None:
-        rundir.write_summary(run_dir, {**summary, **columns})
+    Args:
+        ledger: of the sweep.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._n_open = ledger.options.n_jobs
+        self._waiting: list[Run] = []
+        self._given: dict[int, Run] = {}
+        self._lock = threading.RLock()
+        # What a stack's clock showed when the runs began that a stop interrupted; until it shows
+        # `decided`, who is pruned has been decided before.
+        open_jobs = {
+            trial * ledger.options.replicates + r
+            for trial in ledger.study.open_trials
+            for r in range(ledger.options.replicates)
+        }
+        starts = ledger.study.starts
+        self.starts = {job: clock for job, clock in starts.items() if job in open_jobs}
+        self.decided = ledger.study.clock
+
+    @property
+    def n_at_once(self) -> int:
+        """Runs that there are at once at most."""
+        return self._ledger.options.n_jobs * self._ledger.options.replicates
+
+    def take(self, n_runs: int, *, is_new: bool) -> list[tuple[int, Sequence[str]]]:
+        """Return the numbers and overrides of the next runs, at most so many; fewer at the end.
+
+        Args:
+            n_runs: how many.
+            is_new: whether trials may be asked for, beside those that a stop interrupted.
+
+        Raises:
+            Exception: what hindered the trials, when too many failed, or all for one reason.
+        """
+        with self._lock:
+            taken: list[Run] = []
+            while len(taken) < n_runs:
+                if self._waiting:
+                    run = self._waiting.pop(0)
+                    if not self._ledger.skip(run):
+                        taken.append(run)
+                    continue
+                is_free = self._ledger.n_open < self._n_open
+                runs = self._ledger.next_trial(is_new=is_new and is_free)
+                if runs is None:
+                    break
+                self._waiting += runs
+            self._given |= {run.number: run for run in taken}
+            return [(run.number, run.overrides) for run in taken]
+
+    def be_ahead(self, n_trials: int) -> None:
+        """Let so many trials be asked for that wait until others have ended."""
+        self._n_open = self._ledger.options.n_jobs + n_trials
+
+    def started(self, number: int, clock: int) -> None:
+        """Take in that a run began when the clock of the only stack showed so many steps."""
+        with self._lock:
+            self._ledger.study.start(number, clock)
+
+    def ended(self, number: int, run_dir: Path, value: Any, clock: int | None) -> None:
+        """Take in how a run ended: what its task returned, or the exception that hindered it.
+
+        Raises:
+            Exception: what hindered the trials, when too many failed, or all for one reason.
+        """
+        with self._lock:
+            run = self._given.pop(number)
+            values = value if isinstance(value, Exception) else read_values(value, run_dir)
+            if self._ledger.end(run, RunEnd(run_dir=run_dir, values=values), clock=clock):
+                self._waiting.insert(0, run)
+            self._ledger.check_failures()
+
+    def judge(self, reports: Sequence[Report], clock: int | None) -> list[bool]:
+        """Return which runs train on."""
+        pruning = self._ledger.pruning  # has a lock of its own: a sampler may be asked meanwhile
+        if pruning is None:
+            return [True] * len(reports)
+        return pruning.judge(reports, spare=clock is not None and clock <= self.decided)
+
+    @property
+    def prunes(self) -> bool:
+        """Whether runs are to be reported."""
+        return self._ledger.pruning is not None

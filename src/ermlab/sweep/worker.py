@@ -20,12 +20,12 @@ from omegaconf.basecontainer import BaseContainer
 
 from ermlab import rundir
 from ermlab.errors import ErmlabError, TrialError, describe_error
-from ermlab.loop.loop import Check
+from ermlab.loop.check import Check
 from ermlab.sweep.job import Job
 from ermlab.sweep.job_log import logging_to
 from ermlab.sweep.trials import Trials
 from ermlab.trial.build import DataCache
-from ermlab.trial.stack_run import Result, TrialTask, run_trials
+from ermlab.trial.stack_run import Result, StackOptions, TrialTask, run_alone, run_stack
 
 log = logging.getLogger(__name__)
 
@@ -92,21 +92,47 @@ def train_jobs(
     Returns:
         How each job ended. No exception of a job passes through.
     """
-    tasks = []
-    for job in jobs:
-        job.write_files()
-        tasks.append(TrialTask(config=job.task_config(), run_dir=job.run_dir, choices=job.choices))
+    tasks = [make_task(job) for job in jobs]
+    options = StackOptions(
+        allow=trials.allow,
+        on_unstackable=on_unstackable,
+        on_check=on_check,
+        cache=process_cache(),
+    )
+    group = _Group()
     with env_override(dict(jobs[0].environment)):  # equal within a group
-        results = run_trials(
-            tasks,
-            allow=trials.allow,
-            alone=alone,
-            on_unstackable=on_unstackable,
-            on_check=on_check,
-            cache=process_cache(),
-        )
-        pairs = zip(jobs, tasks, results, strict=True)
-        return Done(jobs=[_finish(job, task, result, trials) for job, task, result in pairs])
+        if alone:
+            for task in tasks:
+                group.ended(task, run_alone(task, options), 0)
+        else:
+            run_stack(tasks, group, options)
+        pairs = zip(jobs, tasks, strict=True)
+        ended = [finish_job(job, task, group.results[job.number], trials) for job, task in pairs]
+    return Done(jobs=ended)
+
+
+class _Group:
+    """The supply of a stack whose trials are those that it begins with."""
+
+    def __init__(self) -> None:
+        self.results: dict[int, Result] = {}
+
+    def next_clock(self) -> int | None:
+        return None
+
+    def take(self, n_places: int, clock: int) -> Sequence[TrialTask]:
+        return ()
+
+    def ended(self, task: TrialTask, result: Result, clock: int) -> None:
+        self.results[task.number] = result
+
+
+def make_task(job: Job) -> TrialTask:
+    """Write a job's files and return the trial that it asks for."""
+    job.write_files()
+    return TrialTask(
+        number=job.number, config=job.task_config(), run_dir=job.run_dir, choices=job.choices
+    )
 
 
 def train_elsewhere(
@@ -116,9 +142,9 @@ def train_elsewhere(
     around.enter()
     for job in jobs:
         job.mark_begun()
-    with _gathered() as records:
+    with gathered() as records:
         done = train_jobs(jobs, trials, **options)
-    ended = [_portable(job, each) for job, each in zip(jobs, done.jobs, strict=True)]
+    ended = [portable(job, each) for job, each in zip(jobs, done.jobs, strict=True)]
     return Done(jobs=ended, records=records)
 
 
@@ -128,7 +154,8 @@ def process_cache() -> DataCache:
     return {}
 
 
-def _finish(job: Job, task: TrialTask, result: Result, trials: Trials) -> Ended:
+def finish_job(job: Job, task: TrialTask, result: Result, trials: Trials) -> Ended:
+    """Do what a job does after its training, and say how it ended."""
     with logging_to(job.log):
         if isinstance(result, Exception):
             log.error("\t#%d failed: %s", job.number, describe_error(result))
@@ -142,7 +169,8 @@ def _finish(job: Job, task: TrialTask, result: Result, trials: Trials) -> Ended:
 
 
 @contextmanager
-def _gathered() -> Iterator[list[logging.LogRecord]]:
+def gathered() -> Iterator[list[logging.LogRecord]]:
+    """Gather what is logged meanwhile, in a form that can be pickled."""
     handler = _Gathering()
     ours = logging.getLogger("ermlab")
     ours.addHandler(handler)
@@ -163,7 +191,7 @@ class _Gathering(logging.handlers.QueueHandler):
         self.records.append(record)
 
 
-def _portable(job: Job, ended: Ended) -> Ended:
+def portable(job: Job, ended: Ended) -> Ended:
     """Replace an exception of a class that the sweep's process may not know."""
     error = ended.value
     if not isinstance(error, Exception) or isinstance(error, ErmlabError):

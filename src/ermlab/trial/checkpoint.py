@@ -25,7 +25,7 @@ from ermlab import rundir
 from ermlab.config.plain import to_unresolved
 from ermlab.errors import CheckpointError, ErmlabError
 from ermlab.loop.learner import State
-from ermlab.loop.loop import Progress
+from ermlab.loop.progress import Progress
 from ermlab.trial.build import Trial
 from ermlab.trial.provenance import find_versions
 from ermlab.trial.tree import join_tree, split_tree

@@ -3,7 +3,7 @@
 import os
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ from safetensors.torch import save
 
 from ermlab import rundir
 from ermlab.errors import ErmlabError, describe_error
+from ermlab.loop.check import Check, Outcome
 from ermlab.loop.learner import Learner
-from ermlab.loop.loop import Check, Outcome
 from ermlab.trial.build import Trial
 from ermlab.trial.provenance import find_git_sha, find_versions
 
@@ -30,33 +30,46 @@ class RunFiles:
     def __init__(self, run_dirs: Sequence[Path], n_kept: int = 0) -> None:
         self._run_dirs = list(run_dirs)
         self._n_kept = n_kept
-        self._open = ExitStack()
         self._histories: list[rundir.HistoryWriter] = []
 
     def __enter__(self) -> "RunFiles":
         for run_dir in self._run_dirs:
-            writer = rundir.HistoryWriter(run_dir, self._n_kept)
-            self._histories.append(self._open.enter_context(writer))
+            self._histories.append(rundir.HistoryWriter(run_dir, self._n_kept).__enter__())
         return self
+
+    def enter(self, place: int, run_dir: Path) -> None:
+        """Write what the trial in a place does from now on to another folder.
+
+        Args:
+            place: one that there is, or the next after the last.
+            run_dir: the folder, which exists.
+        """
+        history = rundir.HistoryWriter(run_dir).__enter__()
+        if place == len(self._histories):
+            self._histories.append(history)
+            self._run_dirs.append(run_dir)
+            return
+        self._histories[place].close()
+        self._histories[place], self._run_dirs[place] = history, run_dir
 
     def n_rows(self, trial: int) -> int:
         """Rows in the history of a trial."""
         return self._histories[trial].n_rows
 
     def __exit__(self, *error: Any) -> None:
-        self._open.__exit__(*error)
+        for history in self._histories:
+            history.close()
 
     def record(self, check: Check) -> None:
         """Append a row to the history of each trial that is due."""
         for trial in check.due.nonzero().flatten().tolist():
             self._histories[trial].append(_row(check, trial))
 
-    def store(self, name: str, learner: Learner) -> None:
-        """Write the present weights of each trial as "best" or "last"."""
-        for trial, run_dir in enumerate(self._run_dirs):
-            weights = learner.weights(trial).items()
-            content = save({key: value.cpu().contiguous() for key, value in weights})
-            rundir.write_bytes(run_dir / WEIGHTS[name], content)
+    def store(self, name: str, trial: int, learner: Learner) -> None:
+        """Write the present weights of a trial as "best" or "last"."""
+        weights = learner.weights(trial).items()
+        content = save({key: value.cpu().contiguous() for key, value in weights})
+        rundir.write_bytes(self._run_dirs[trial] / WEIGHTS[name], content)
 
 
 def clear_run(run_dir: Path, *, is_continued: bool = False) -> None:
@@ -143,7 +156,8 @@ def write_failure(
 def _row(check: Check, trial: int) -> dict[str, float]:
     values = {name: float(value[trial]) for name, value in check.values.items()}
     epoch = round(float(check.epoch[trial]), 6)
-    return {"step": check.step, "epoch": epoch, **values, "wall_s": round(check.wall_s, 6)}
+    wall_s = round(float(check.wall_s[trial]), 6)
+    return {"step": int(check.step[trial]), "epoch": epoch, **values, "wall_s": wall_s}
 
 
 def _losses(outcome: Outcome) -> dict[str, Any]:

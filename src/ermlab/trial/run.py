@@ -14,7 +14,9 @@ from omegaconf import DictConfig
 from ermlab import rundir
 from ermlab.config.check import check_config
 from ermlab.errors import CheckpointError, ConfigError
-from ermlab.loop.loop import Check, Outcome, Progress, train
+from ermlab.loop.check import Check, Outcome
+from ermlab.loop.loop import train
+from ermlab.loop.progress import Progress
 from ermlab.loop.single import SingleLearner
 from ermlab.trial.build import Trial, build_trial
 from ermlab.trial.checkpoint import (
@@ -35,6 +37,7 @@ from ermlab.trial.files import (
     write_standardization,
 )
 from ermlab.trial.pausing import pausing
+from ermlab.trial.reports import Reports
 from ermlab.trial.seeding import default_dtype, seeded
 
 log = logging.getLogger(__name__)
@@ -63,6 +66,7 @@ def run_trial(
     is_sweep: bool = False,
     is_nudged: bool = False,
     on_check: OnCheck | None = None,
+    report: Reports | None = None,
     resume: Resume | None = None,
 ) -> dict[str, Any]:
     """Train one configuration and write its run directory.
@@ -77,6 +81,7 @@ def run_trial(
         is_sweep: whether this is a job of a multirun.
         is_nudged: whether to start one bit beside, to learn how far rounding carries the trial.
         on_check: told of every check, with the number of steps in all.
+        report: asked at every check whether to train on.
         resume: whether to continue the run that is in the folder; None begins anew.
 
     Returns:
@@ -89,7 +94,7 @@ def run_trial(
             run to be continued that cannot even be built stays as it was.
     """
     began = time.perf_counter()
-    run = _Run(run_dir, resume)
+    run = _Run(run_dir, resume, report)
     columns = flatten_choices(config, choices)
     try:
         check_config(config, choices=choices, is_sweep=is_sweep)
@@ -154,10 +159,12 @@ class _Run:
     Args:
         run_dir: the folder.
         resume: whether to continue what is in it.
+        report: asked whether the trial trains on.
     """
 
-    def __init__(self, run_dir: Path, resume: Resume | None) -> None:
+    def __init__(self, run_dir: Path, resume: Resume | None, report: Reports | None) -> None:
         self._run_dir = run_dir
+        self._report = report
         self._resume = resume
         self._saved: Checkpoint | None = None
         self._facts: dict[str, Any] = {}
@@ -186,11 +193,12 @@ class _Run:
         progress = Progress(learner, [plan])
         if saved is not None:
             restore(progress, saved)
-            self.earlier_s = progress.wall_s
+            self.earlier_s = float(progress.wall_s[0])
         clear_run(run_dir, is_continued=saved is not None)
         self.is_continued = False
         write_standardization(trial, run_dir)
         n_steps = plan.n_steps(trial.parts.data.train.n_rows)
+        outcomes: list[Outcome] = []
         with RunFiles([run_dir], 0 if saved is None else saved.n_rows) as files:
 
             def record(check: Check) -> None:
@@ -206,13 +214,14 @@ class _Run:
                 n_rows=lambda: files.n_rows(0),
             )
             with default_dtype(trial.parts.data.train.x.dtype):
-                (outcome,) = train(
+                train(
                     learner,
                     [plan],
                     record=record,
-                    keep=None,
+                    keep=None if self._report is None else self._report.keep,
                     store=files.store,
+                    finish=lambda _, outcome: outcomes.append(outcome),
                     checkpoint=checkpoint,
                     progress=progress,
                 )
-        return outcome
+        return outcomes[0]

@@ -9,7 +9,6 @@ from ermlab.loop.chain import ChainEngine, Layer
 from ermlab.loop.engine import Engine
 from ermlab.loop.learner import Parts
 from ermlab.loop.stacked import StackedLearner
-from ermlab.optimizer.stacked import RuleSpec, read_rule
 from ermlab.trial.obstacle import find_obstacle
 
 
@@ -30,17 +29,9 @@ def stack_trials(parts: Sequence[Parts], *, one_block: bool | None = None) -> St
             where="model",
             fix="give each model a stack of its own",
         )
-    specs = [_spec(each) for each in parts]
-    kinds = sorted({spec.kind for spec in specs})
-    if len(kinds) > 1:
-        raise StackError(
-            f"the trials cannot train in one stack: their optimizers are {' and '.join(kinds)}",
-            where="optimizer",
-            fix="give each optimizer a stack of its own",
-        )
     if one_block is None:
         one_block = parts[0].data.train.x.device.type != "cpu"
-    return StackedLearner(parts, specs, make_engine(parts), one_block=one_block)
+    return StackedLearner(parts, make_engine(parts), one_block=one_block)
 
 
 def make_engine(parts: Sequence[Parts]) -> Engine:
@@ -59,17 +50,6 @@ def make_engine(parts: Sequence[Parts]) -> Engine:
     from ermlab.loop.vmapped import VmapEngine  # imports torch._dynamo, which takes seconds
 
     return VmapEngine([each.module for each in parts], parts[0].loss)
-
-
-def _spec(parts: Parts) -> RuleSpec:
-    spec = read_rule(parts.optimizer)
-    if isinstance(spec, str):
-        raise StackError(
-            f"a trial cannot be stacked: {spec}",
-            where="optimizer",
-            fix="set hydra.launcher.on_unstackable=single, or choose sgd, momentum, adam or adamw",
-        )
-    return spec
 
 
 def defines_together(thing: object, first: str, second: str) -> bool:
