@@ -48,7 +48,7 @@ def run(
         with open_dict(config):
             config.hydra.mode = RunMode.RUN
 
-        def task(job_config: DictConfig) -> float | None:
+        def task(job_config: DictConfig) -> object:
             return run_job(job_config, allow=allowed)
 
         done = run_hydra_job(

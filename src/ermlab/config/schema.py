@@ -7,7 +7,9 @@ the registration with Hydra in `store.py`, checks across several keys in `check.
 from dataclasses import dataclass
 from typing import Any
 
-from ermlab.config.fields import choice, number, value
+from ermlab.config.fields import choice, choices, number, value
+
+OBJECTIVES = ("valid_loss", "valid_accuracy", "train_loss", "n_parameters", "steps")
 
 
 @dataclass
@@ -23,7 +25,7 @@ class Config:
     dtype: str = choice("float32", "float64")
     device: str = choice("auto", "cpu", "cuda", "mps")
     threads: int = number(ge=1)
-    objective: str = choice("valid_loss", "valid_accuracy", "train_loss")
+    objective: Any = choices(*OBJECTIVES)
     plot: bool = value()
 
 

@@ -15,12 +15,12 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ermlab import rundir
-from ermlab.errors import ErmlabError, TrialError, describe_error
+from ermlab.errors import ConfigError, ErmlabError, TrialError, describe_error
 from ermlab.sweep.jobs import JobOpener
 from ermlab.sweep.pruning import Pruning
 from ermlab.sweep.shared_study import SharedStudy
-from ermlab.sweep.study import Study
-from ermlab.trial.run import objective_value
+from ermlab.sweep.study import Study, worst_value
+from ermlab.trial.objectives import list_objectives, objective_values
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class Ledger:
     ) -> None:
         self.study, self.options, self.pruning = study, options, pruning
         self._opener, self._fixed = opener, list(fixed)
-        self._objective, self._seed = str(config.objective), int(config.seed)
+        self._objective, self._seed = config.objective, int(config.seed)
         self._stopped = sorted(study.open_trials.items())  # before the sweep was stopped
         # Of the open trials, by job; None for a run that was left out.
         self._ended: dict[int, dict[int, RunEnd | None]] = {}
@@ -157,6 +157,7 @@ class Ledger:
         Raises:
             Exception: what hindered the trials, when too many failed, or all for one reason.
         """
+        end = self._checked(run, end)
         tries = self._n_tries[run.number] = self._n_tries.get(run.number, 0) + 1
         if _may_pass(end.values) and tries <= self.options.retries:
             log.warning("\ttrying #%d once more, the failure may have been passing", run.number)
@@ -167,6 +168,18 @@ class Ledger:
             self.pruning.end(run.number, end.values[0])
         self._tell_if_over(run.trial, clock)
         return False
+
+    def _checked(self, run: Run, end: RunEnd) -> RunEnd:
+        n_directions = len(self.study.directions)
+        if isinstance(end.values, Exception) or len(end.values) == n_directions:
+            return end
+        error = ConfigError(
+            f"job {run.number} returned {len(end.values)} values, but the sweep optimizes "
+            f"{n_directions}",
+            where="hydra.sweeper.direction",
+            fix="give a direction for each value: hydra.sweeper.direction=[minimize,maximize]",
+        )
+        return RunEnd(run_dir=end.run_dir, values=error)
 
     def skip(self, run: Run) -> bool:
         """Leave a run out that has not begun, if its trial was pruned; return whether it was."""
@@ -207,9 +220,10 @@ class Ledger:
         if summary is None or summary["status"] == "failed":
             return None
         if summary["status"] == "pruned" and self.pruning is not None:
-            history = rundir.read_history(run_dir).get(self._objective, [])
+            history = rundir.read_history(run_dir).get(list_objectives(self._objective)[0], [])
             self.pruning.mark(run.trial, {run.number: history})
-        return RunEnd(run_dir=run_dir, values=[objective_value(summary, self._objective)])
+        values = objective_values(summary, self._objective)
+        return RunEnd(run_dir=run_dir, values=values if isinstance(values, list) else [values])
 
     def _find_dir(self, run: Run) -> Path:
         return self._opener.open(run.number, run.overrides).run_dir
@@ -234,6 +248,9 @@ class Ledger:
         else:
             each = [run.values for run in runs if not isinstance(run.values, Exception)]
             means = [math.fsum(same) / len(each) for same in zip(*each, strict=True)]
+            if len(means) > 1 and not all(map(math.isfinite, means)):
+                # One good value, such as few parameters, must not make a diverged run a solution.
+                means = [worst_value(direction) for direction in self.study.directions]
             self.study.tell(trial, means, clock=clock)
 
     def check_failures(self) -> None:

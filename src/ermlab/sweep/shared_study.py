@@ -69,7 +69,7 @@ class SharedStudy:
         go_on_changed: bool,
     ) -> None:
         self._space, self._extend, self._n_trials = space, extend, n_trials
-        self._n_objectives = len(question.directions)
+        self.directions = list(question.directions)
         owner = name_process()
         self._storage = open_storage(url, n_trials=n_trials, owner=owner)
         with self._disconnecting_if_refused():
@@ -221,7 +221,7 @@ class SharedStudy:
         """The best trial, or those that no other surpasses in all objectives; empty if none."""
         if not any(trial.state == TrialState.COMPLETE for trial in self._trials()):
             return []
-        return [self._study.best_trial] if self._n_objectives == 1 else self._study.best_trials
+        return [self._study.best_trial] if len(self.directions) == 1 else self._study.best_trials
 
     def close(self) -> None:
         """Let others have the trials that this process will not finish, and disconnect."""

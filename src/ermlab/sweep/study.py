@@ -66,7 +66,7 @@ class Study:
     ) -> None:
         self._make_sampler, self._make_pruner = make_sampler, make_pruner
         self._space, self._extend = space, extend
-        self._directions = list(question.directions)
+        self.directions = list(question.directions)
         self._journal = Journal(path)
         self._open: dict[int, optuna.Trial] = {}
         self._reports: dict[int, dict[int, float]] = {}  # of the open trials
@@ -142,7 +142,7 @@ class Study:
         """
         failed = values is None
         if values is None and self._reports.get(number):
-            values = [worst_value(each) for each in self._directions]
+            values = [worst_value(each) for each in self.directions]
         state = "PRUNED" if values is None else "COMPLETE"
         self._end(number, state, values, failed=failed, clock=clock)
 
@@ -188,14 +188,14 @@ class Study:
         complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if all(trial.number in self._failed for trial in complete):
             return []
-        return [self._study.best_trial] if len(self._directions) == 1 else self._study.best_trials
+        return [self._study.best_trial] if len(self.directions) == 1 else self._study.best_trials
 
     def close(self) -> None:
         """Close the journal."""
         self._journal.close()
 
     def _new_study(self) -> optuna.Study:
-        directions = [StudyDirection[each.upper()] for each in self._directions]
+        directions = [StudyDirection[each.upper()] for each in self.directions]
         pruner = optuna.pruners.NopPruner() if self._make_pruner is None else self._make_pruner()
         # The name is always the same: HyperbandPruner draws from it and the trial's number.
         return optuna.create_study(

@@ -33,6 +33,7 @@ from ermlab.sweep.study import Study, worst_value
 from ermlab.sweep.study_open import Asked, count_points, open_sweep
 from ermlab.sweep.study_sweep import Trials, run_batches
 from ermlab.trial.final_test import evaluate_best
+from ermlab.trial.objectives import list_objectives
 from ermlab.trial.targets import allowed_targets, matches
 
 log = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ def sweep_study(hydra: Hydra, options: Mapping[str, Any], arguments: Sequence[st
     points = count_points(options["sampler"], space)
     n_trials = min(options["n_trials"], points or options["n_trials"])
     question = _question(space, fixed, options)
+    _check_directions(hydra, question.directions)
     asked = Asked(
         space=space,
         question=question,
@@ -105,6 +107,19 @@ def sweep_study(hydra: Hydra, options: Mapping[str, Any], arguments: Sequence[st
         raise
     finally:
         study.close()
+
+
+def _check_directions(hydra: Hydra, directions: Sequence[str]) -> None:
+    """Refuse other directions than one for each objective, where the task is ermlab's."""
+    named = list_objectives(hydra.config.get("objective"))
+    if hasattr(hydra.task, "trials") and len(named) != len(directions):
+        raise ConfigError(
+            f"objective names {len(named)} ({', '.join(named)}), but direction {len(directions)} "
+            f"({', '.join(directions)})",
+            where="hydra.sweeper.direction",
+            fix="give one for each: objective=[valid_loss,n_parameters] "
+            "hydra.sweeper.direction=[minimize,minimize]",
+        )
 
 
 def _sweep_options(options: Mapping[str, Any], n_trials: int) -> SweepOptions:
@@ -236,7 +251,15 @@ def _extension(
             where="hydra.sweeper.custom_search_space",
             fix=f"if you trust it, start with ERMLAB_ALLOW='{target.split('.')[0]}.*'",
         )
-    function = get_method(target)
+    try:
+        function = get_method(target)
+    except (ImportError, ValueError) as error:
+        raise ConfigError(
+            f"hydra.sweeper.custom_search_space is {target!r}, which cannot be called: "
+            f"{' '.join(str(error).split())}",
+            where="hydra.sweeper.custom_search_space",
+            fix="name a function as module.function, in a module that Python finds from here",
+        ) from error
     return lambda trial: function(config, trial)
 
 
