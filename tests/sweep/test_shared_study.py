@@ -274,7 +274,7 @@ def test_reports_of_several_trials_are_one_statement(url):
     written = []
 
     def count(connection, cursor, statement, parameters, context, executemany):
-        if statement.startswith(("INSERT", "UPDATE", "DELETE")):
+        if statement.startswith("INSERT INTO trial_intermediate_values"):
             written.append(statement)
 
     sa.event.listen(study._storage.engine, "before_cursor_execute", count)
@@ -283,5 +283,8 @@ def test_reports_of_several_trials_are_one_statement(url):
             study.report(number, step, 1.0)
     assert not study.should_prune(0)
     assert not study.should_prune(1)
+    study.tell(0, [1.0])
+    study.tell(1, [1.0])
     assert len(written) == 1
+    assert all(len(trial.intermediate_values) == 20 for trial in trials_of(url))
     study.close()

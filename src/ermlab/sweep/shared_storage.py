@@ -62,9 +62,8 @@ class SharedStorage(RDBStorage):
         name = f"{parsed.get_backend_name()}+{parsed.get_driver_name()}"
         timeouts = _TIMEOUTS.get("sqlite" if name.startswith("sqlite") else name, {})
         given = {key: each for key, each in timeouts.items() if key not in parsed.query}
-        # A connection that the server has closed meanwhile is opened again.
         try:
-            super().__init__(url, engine_kwargs={"pool_pre_ping": True, "connect_args": given})
+            super().__init__(url, engine_kwargs={"connect_args": given})
             create_table(self.engine)
         except BaseException:
             if hasattr(self, "engine"):
@@ -131,14 +130,23 @@ class SharedStorage(RDBStorage):
         """Write what trials have reported since the last call, in one statement."""
         with self._lock:
             rows = [_row(*key, value) for key, value in self._reports.items()]
-            self._insert(TrialIntermediateValueModel, rows)
+            try:
+                self._insert(TrialIntermediateValueModel, rows)
+            except sa.exc.IntegrityError:  # some are written: an answer of the database was lost
+                for row in rows:
+                    with suppress(sa.exc.IntegrityError):
+                        self._insert(TrialIntermediateValueModel, [row])
             self._reports = {}
+
+    def drop_reports(self, trial_id: int) -> None:
+        """Forget what a trial has reported that is not written yet."""
+        with self._lock:
+            self._reports = {key: each for key, each in self._reports.items() if key[0] != trial_id}
 
     def remove_reports(self, trial_id: int) -> None:
         """Remove what a trial has reported: it begins anew, or it has failed."""
         model = TrialIntermediateValueModel
-        with self._lock:
-            self._reports = {key: each for key, each in self._reports.items() if key[0] != trial_id}
+        self.drop_reports(trial_id)
         with self.engine.begin() as connection:
             connection.execute(sa.delete(model).where(model.trial_id == trial_id))
 

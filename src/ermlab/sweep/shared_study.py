@@ -22,6 +22,7 @@ from ermlab.sweep.numbered_sampler import NumberedSampler
 from ermlab.sweep.once import once
 from ermlab.sweep.patience import patiently
 from ermlab.sweep.question import Question
+from ermlab.sweep.shared_cache import SharedCache
 from ermlab.sweep.shared_storage import TotalReachedError
 from ermlab.sweep.storage_open import open_storage, open_study
 from ermlab.sweep.study import Extend, Space
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_TAKEN = 3  # own; a trial that ends process after process must not end them all
+PRUNE_S = 1.0  # own; a pruner sees what others reported up to then; a look costs some 10 ms
 LOOK_S = 1.0  # own; between two looks at the others, while this process has nothing to do
 
 
@@ -73,7 +75,9 @@ class SharedStudy:
         owner = name_process()
         self._storage = open_storage(url, n_trials=n_trials, owner=owner)
         with self._disconnecting_if_refused():
+            self._cache = SharedCache(self._storage)
             self._study = open_study(
+                self._cache,
                 self._storage,
                 name,
                 sampler=NumberedSampler(make_sampler),
@@ -162,8 +166,10 @@ class SharedStudy:
 
     def should_prune(self, number: int) -> bool:
         """Whether the pruner would end a trial now, judged by what all trials have reported."""
-        self._patiently(self._storage.write_reports)
-        return self._patiently(self._open[number].should_prune)
+        with self._cache.reading_at_most_every(PRUNE_S) as is_due:
+            if is_due:
+                self._patiently(self._storage.write_reports)
+            return self._patiently(self._open[number].should_prune)
 
     def tell(
         self, number: int, values: Sequence[float] | None, *, clock: int | None = None
@@ -176,14 +182,11 @@ class SharedStudy:
                 a report (see `Study.tell`).
             clock: not kept.
         """
-        trial = self._open[number]
-        if values is None:
-            self._patiently(lambda: self._storage.remove_reports(trial._trial_id))
-        self._close(trial, values)
+        self._close(self._open[number], values, failed=values is None)
 
     def tell_pruned(self, number: int, *, clock: int | None = None) -> None:
         """Take in that a trial was pruned; its last report counts."""
-        self._close(self._open[number], None)
+        self._close(self._open[number], None, failed=False)
 
     def wait(self, timeout_s: float | None) -> bool:
         """Wait for the trials that other processes have.
@@ -318,22 +321,30 @@ class SharedStudy:
         storage, study_id = self._study._storage, self._study._study_id
         self._study._thread_local.cached_all_trials = None  # as `Study.ask` has it
         trial_id = storage.get_trial_id_from_study_id_trial_number(study_id, number)
-        return self._patiently(lambda: optuna.Trial(self._study, trial_id))
+        trial = self._patiently(lambda: optuna.Trial(self._study, trial_id))
+        self._cache.held.add(trial_id)
+        return trial
 
-    def _close(self, trial: optuna.Trial, values: Sequence[float] | None) -> None:
-        self._patiently(self._storage.write_reports)
-        self._patiently(lambda: self._end(trial, values))
+    def _close(self, trial: optuna.Trial, values: Sequence[float] | None, *, failed: bool) -> None:
+        if self._patiently(lambda: self._leases.has(trial.number)):
+            if failed:
+                self._patiently(lambda: self._storage.remove_reports(trial._trial_id))
+            self._patiently(self._storage.write_reports)
+            self._patiently(lambda: self._end(trial, values))
+        else:
+            self._storage.drop_reports(trial._trial_id)
+            log.warning("\ttrial %d was taken up by another process meanwhile", trial.number)
         self._heartbeat.remove(trial.number)
+        self._cache.held.discard(trial._trial_id)
+        self._cache.forget_age()
         del self._open[trial.number]
 
     def _end(self, trial: optuna.Trial, values: Sequence[float] | None) -> None:
-        if not self._leases.has(trial.number):
-            log.warning("\ttrial %d was taken up by another process meanwhile", trial.number)
-            return
         state = TrialState.PRUNED if values is None else TrialState.COMPLETE
-        told = None if values is None else list(values)
+        if values is None:
+            self._cache.held.discard(trial._trial_id)  # its last report is read from the database
         with contextlib.suppress(UpdateFinishedTrialError):  # told, but the answer was lost
-            self._study.tell(trial, values=told, state=state, skip_if_finished=True)
+            self._study.tell(trial, values=values, state=state, skip_if_finished=True)
 
     def _patiently(self, call: Callable[[], T]) -> T:
         return patiently(call, self._storage.url)

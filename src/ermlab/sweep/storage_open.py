@@ -18,6 +18,7 @@ from optuna.study import StudyDirection
 
 from ermlab.errors import ConfigError, StorageError
 from ermlab.sweep.question import Question, read_question, refuse_changes
+from ermlab.sweep.shared_cache import SharedCache
 from ermlab.sweep.shared_storage import SharedStorage
 from ermlab.sweep.storage_failure import explain_failure
 from ermlab.sweep.storage_url import KEY, fill_password, hide_password
@@ -62,6 +63,7 @@ def open_storage(url: str, *, n_trials: int, owner: str) -> SharedStorage:
 
 
 def open_study(
+    cache: SharedCache,
     storage: SharedStorage,
     name: str,
     *,
@@ -73,6 +75,7 @@ def open_study(
     """Find a study by its name, or create it.
 
     Args:
+        cache: of the storage.
         storage: see `open_storage`.
         name: of the study.
         sampler: suggests.
@@ -89,7 +92,7 @@ def open_study(
         study = _try_again(
             lambda: optuna.create_study(
                 study_name=name,
-                storage=storage,
+                storage=cache,
                 sampler=sampler,
                 pruner=pruner,
                 directions=[StudyDirection[each.upper()] for each in question.directions],
