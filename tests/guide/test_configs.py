@@ -28,6 +28,7 @@ FILES = sorted([*CONF.rglob("*.yaml"), *(CONF / "sweeps").glob("*.yaml")])
 OPTIONS = [file for file in FILES if file.parent != CONF]
 # Hydra's own groups have Hydra's schemas, or those of a plugin.
 OWN = [file for file in FILES if file.relative_to(CONF).parts[0] != "hydra"]
+NEEDS = {"hydra/sweeper/pruner": "hydra/sweeper=study"}  # without which there is no such group
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,10 @@ def schemas() -> None:
 
 def compose_with(conf: Path, *overrides: str) -> DictConfig:
     """Compose the configuration from a folder, as the command line does."""
+    words = [override for override in overrides if override]
+    words += [needed for group, needed in NEEDS.items() if any(w.startswith(group) for w in words)]
     with initialize_config_dir(str(conf)):
-        return compose("config", [override for override in overrides if override])
+        return compose("config", words)
 
 
 def own_leaves(file: Path) -> list[tuple[str, Leaf]]:

@@ -66,9 +66,12 @@ def test_trials_are_pruned_under_every_launcher(launcher, tmp_path):
 
 @pytest.mark.parametrize("pruner", PRUNERS)
 def test_each_pruner_can_be_chosen_and_its_keys_changed(pruner, tmp_path):
-    first = {"wilcoxon": "n_startup_steps=1", "patient": "patience=0"}.get(pruner)
-    first = first or {"median": "n_startup_trials=1"}.get(pruner, "bootstrap_count=0")
-    words = [f"hydra/sweeper/pruner={pruner}", f"hydra.sweeper.pruner.{first}"]
+    keys = {
+        "median": ["n_startup_trials=1"],
+        "patient": ["patience=0", "wrapped_pruner.n_startup_trials=1"],
+        "wilcoxon": ["n_startup_steps=1"],
+    }.get(pruner, ["bootstrap_count=0"])
+    words = [f"hydra/sweeper/pruner={pruner}", *(f"hydra.sweeper.pruner.{key}" for key in keys)]
     replicates = 5 if pruner == "wilcoxon" else 1
     # One place for each trial: Wilcoxon's test needs replicates one after the other.
     options = [f"hydra.sweeper.replicates={replicates}", "hydra.sweeper.n_jobs=2"]

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from hydra.core.utils import JobReturn, filter_overrides, setup_globals
@@ -172,7 +173,7 @@ class StackedLaunches:
             while not processes.run_all([lane] * n_lanes) and calls.error is None:
                 jobs = desk.take_back()
                 suspects = [[job] for job in jobs]
-                alone = {"alone": False, "on_unstackable": options.on_unstackable}
+                alone = self._group_options(alone=False)
                 work = [(train_elsewhere, ([job], self._trials, around), alone) for job in jobs]
                 for outcome in processes.run(suspects, work):
                     (ended,) = outcome.done.jobs
@@ -203,8 +204,7 @@ class StackedLaunches:
     def _train(self, groups: Sequence[Group], jobs: Sequence[Job]) -> Iterator[Outcome]:
         members = [[jobs[member] for member in group.members] for group in groups]
         options: list[dict[str, Any]] = [
-            {"alone": group.reason is not None, "on_unstackable": self._options.on_unstackable}
-            for group in groups
+            self._group_options(alone=group.reason is not None) for group in groups
         ]
         if self._n_processes == 1:
             for index, group in enumerate(members):
@@ -224,6 +224,13 @@ class StackedLaunches:
         for outcome in self._options.processes.run(members, calls):
             yield outcome
             self._progress.begin(len(next(waiting, ())))  # the processes take them in order
+
+    def _group_options(self, *, alone: bool) -> dict[str, Any]:
+        return {
+            "alone": alone,
+            "on_unstackable": self._options.on_unstackable,
+            "sweep_dir": Path(str(self._sweep.config.hydra.sweep.dir)).absolute(),
+        }
 
     def _count_trials(self, launched: int) -> int:
         """Trials of the whole sweep: those that the sampler will ask for, if it says so."""

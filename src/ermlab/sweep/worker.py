@@ -23,6 +23,7 @@ from ermlab.errors import ErmlabError, TrialError, describe_error
 from ermlab.loop.check import Check
 from ermlab.sweep.job import Job
 from ermlab.sweep.job_log import logging_to
+from ermlab.sweep.post import find_judge
 from ermlab.sweep.trials import Trials
 from ermlab.trial.build import DataCache
 from ermlab.trial.stack_run import Result, StackOptions, TrialTask, run_alone, run_stack
@@ -78,6 +79,7 @@ def train_jobs(
     *,
     alone: bool,
     on_unstackable: str,
+    sweep_dir: Path,
     on_check: OnCheck | None = None,
 ) -> Done:
     """Train some jobs and write their run directories.
@@ -87,6 +89,7 @@ def train_jobs(
         trials: of the task.
         alone: whether the reference learner trains each, one after the other.
         on_unstackable: "single" trains jobs that turn out not to stack alone; "error" fails them.
+        sweep_dir: folder of the sweep, where it says who prunes its runs.
         on_check: told of every check of the stack.
 
     Returns:
@@ -97,6 +100,7 @@ def train_jobs(
         allow=trials.allow,
         on_unstackable=on_unstackable,
         on_check=on_check,
+        judge=find_judge(sweep_dir),
         cache=process_cache(),
     )
     group = _Group()

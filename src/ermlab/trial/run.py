@@ -69,9 +69,7 @@ def run_trial(
     report: Reports | None = None,
     resume: Resume | None = None,
 ) -> dict[str, Any]:
-    """Train one configuration and write its run directory.
-
-    Ctrl-C pauses a single run after the present step, with a checkpoint.
+    """Train one configuration and write its run directory; Ctrl-C pauses a single run.
 
     Args:
         config: the composed configuration.
