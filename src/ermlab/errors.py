@@ -59,6 +59,10 @@ class StackError(ErmlabError):
     """Trials cannot train in one stack."""
 
 
+class StorageError(ErmlabError):
+    """The database of a sweep's study cannot be reached, or does not hold such a study."""
+
+
 class TrialError(ErmlabError):
     """A trial of a sweep was ended by its process, or by code that is not ermlab's."""
 

@@ -9,6 +9,7 @@ import errno
 import json
 import math
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -263,7 +264,8 @@ def replaced(path: Path) -> Iterator[Path]:
     Raises:
         RunDirError: the disk is full or the folder cannot be written.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    # Processes of several machines may write the same file, so the process number is not enough.
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         with storage_errors(path):
             yield temporary

@@ -162,7 +162,7 @@ def test_a_sweep_with_m_passes():
     accept(sweeps="step_size", is_sweep=True)
 
 
-@pytest.mark.parametrize("objective", ["valid_loss", "valid_accuracy"])
+@pytest.mark.parametrize("objective", ["valid_loss", "valid_accuracy", "[train_loss,valid_loss]"])
 def test_a_sweep_of_a_loop_without_validation_needs_another_objective(objective):
     told = refuse("loop=simple", f"objective={objective}", is_sweep=True, loop="simple")
     assert told.where == "objective"

@@ -61,7 +61,7 @@ TABLE = {
     "sweep": row(
         LAYER_0 | {"config", "trial", "loop"},
         # hydra_plugins: the study sweeper reads overrides as the one of hydra-optuna-sweeper.
-        "optuna hydra hydra_plugins omegaconf rich joblib yaml",
+        "optuna sqlalchemy hydra hydra_plugins omegaconf rich joblib yaml",
         lazy="ray",
     ),
     "results": row(

@@ -7,8 +7,8 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from ermlab.errors import RunDirError
-from ermlab.sweep.journal import Question
-from ermlab.sweep.study import Study, describe_space
+from ermlab.sweep.question import Question, describe_space
+from ermlab.sweep.study import Study
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -14,14 +14,15 @@ from omegaconf import DictConfig
 
 from ermlab import rundir
 from ermlab.cli.progress import Progress
+from ermlab.trial.objectives import list_objectives, objective_values
 from ermlab.trial.reports import Reports
-from ermlab.trial.run import objective_value, run_trial
+from ermlab.trial.run import run_trial
 from ermlab.trial.tracking import finish_tracking
 
 log = logging.getLogger(__name__)
 
 
-def run_job(config: DictConfig, *, allow: Sequence[str]) -> float | None:
+def run_job(config: DictConfig, *, allow: Sequence[str]) -> float | list[float] | None:
     """Carry out the present Hydra job.
 
     Args:
@@ -29,7 +30,7 @@ def run_job(config: DictConfig, *, allow: Sequence[str]) -> float | None:
         allow: patterns of the `_target_`s that may be called.
 
     Returns:
-        The value that a sweep optimizes (see `objective_value`); None for a single run.
+        The value that a sweep optimizes (see `objective_values`); None for a single run.
     """
     job = HydraConfig.get()
     is_sweep = job.mode == RunMode.MULTIRUN
@@ -64,7 +65,7 @@ def _find_reports(config: DictConfig, job: Any) -> Reports | None:
     from ermlab.sweep.post import find_judge
 
     judge = find_judge(sweep_dir)
-    objective = str(config.objective)
+    objective = list_objectives(config.objective)[0]
     return None if judge is None else Reports(judge, objective=objective, jobs=[job.job.num])
 
 
@@ -94,7 +95,9 @@ def tell_how_to_resume(run_dir: Path, folder: Path) -> str:
     return f"interrupted; {told}. To continue:\n{name} resume {shlex.quote(str(below))}"
 
 
-def finish_run(config: DictConfig, run_dir: Path, summary: Mapping[str, Any]) -> float:
+def finish_run(
+    config: DictConfig, run_dir: Path, summary: Mapping[str, Any]
+) -> float | list[float]:
     """Draw the picture of a sweep's run, log a line of it, and return what the sweep optimizes."""
     _draw(config, run_dir)
     finish_tracking(run_dir)
@@ -103,7 +106,7 @@ def finish_run(config: DictConfig, run_dir: Path, summary: Mapping[str, Any]) ->
     shown = ", ".join(f"{k} {v:.4g}" for k, v in finite.items()) or "no losses"
     told = (run_dir.name, summary["status"], shown, summary["wall_s"])
     log.info("\t%s %s: %s (%.1f s)", *told)
-    return objective_value(summary, config.objective)
+    return objective_values(summary, config.objective)
 
 
 def _draw(config: DictConfig, run_dir: Path) -> None:

@@ -122,12 +122,14 @@ def make_task(allowed: Sequence[str]) -> "Callable[[DictConfig], Any]":
     """
     from ermlab.sweep.trials import Trials
 
-    def task(config: "DictConfig") -> float | None:
+    def task(config: "DictConfig") -> float | list[float] | None:
         from ermlab.cli.job import run_job  # torch is imported here, after composition
 
         return run_job(config, allow=allowed)
 
-    def finish(config: "DictConfig", run_dir: Path, summary: Mapping[str, Any]) -> float:
+    def finish(
+        config: "DictConfig", run_dir: Path, summary: Mapping[str, Any]
+    ) -> float | list[float]:
         from ermlab.cli.job import finish_run
 
         return finish_run(config, run_dir, summary)

@@ -143,13 +143,15 @@ def _check_sweep(config: DictConfig, *, choices: Mapping[str, str | None], is_sw
             where="sweeps",
             fix=f"add -m: ermlab -m sweeps={choices['sweeps']}",
         )
-    if is_sweep and choices.get("loop") == "simple" and config.objective != "train_loss":
+    several = config.objective if OmegaConf.is_list(config.objective) else [config.objective]
+    validated = [name for name in several if str(name).startswith("valid_")]
+    if is_sweep and choices.get("loop") == "simple" and validated:
         raise ConfigError(
-            f"the objective is {config.objective}, but loop=simple makes no validation",
+            f"the objective is {validated[0]}, but loop=simple makes no validation",
             where="objective",
             fix="set objective=train_loss, or choose a loop that validates, such as loop=epochs",
         )
-    if config.objective == "valid_accuracy" and choices.get("loss") == "squared_error":
+    if "valid_accuracy" in several and choices.get("loss") == "squared_error":
         raise ConfigError(
             "the objective is valid_accuracy, but loss=squared_error measures no accuracy",
             where="objective",

@@ -31,10 +31,16 @@ def choice(*names: str) -> Any:
     return field(default=MISSING, metadata={"names": names})
 
 
+def choices(*names: str) -> Any:
+    """A field for one of a few names, or a list of several."""
+    return field(default=MISSING, metadata={"names": names, "several": True})
+
+
 def allowed_range(of: "Field[Any]") -> str:
     """Say which values a field takes, for a message: `> 0 and < 1`, `one of relu, tanh`."""
     if names := of.metadata.get("names"):
-        return f"one of {', '.join(names)}"
+        several = ", or a list of several" if of.metadata.get("several") else ""
+        return f"one of {', '.join(names)}{several}"
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
     bounds = [f"{signs[key]} {limit:g}" for key, limit in _bounds(of).items()]
     return " and ".join(bounds) or "a finite number"
@@ -42,6 +48,10 @@ def allowed_range(of: "Field[Any]") -> str:
 
 def is_allowed(of: "Field[Any]", seen: object) -> bool:
     """Whether a value of the right type is in the field's range; None always is."""
+    if of.metadata.get("several"):
+        each = seen if isinstance(seen, list) else [seen]
+        names = of.metadata["names"]
+        return bool(each) and all(each.count(one) == 1 and one in names for one in each)
     if seen is None:
         return True
     if names := of.metadata.get("names"):

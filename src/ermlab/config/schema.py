@@ -8,8 +8,10 @@ several keys in `check.py`.
 from dataclasses import dataclass
 from typing import Any
 
-from ermlab.config.fields import choice, number, value
+from ermlab.config.fields import choice, choices, number, value
 from ermlab.config.schema_graph import Gnn, GraphFilter
+
+OBJECTIVES = ("valid_loss", "valid_accuracy", "train_loss", "n_parameters", "steps")
 
 
 @dataclass
@@ -26,7 +28,7 @@ class Config:
     dtype: str = choice("float32", "float64")
     device: str = choice("auto", "cpu", "cuda", "mps")
     threads: int = number(ge=1)
-    objective: str = choice("valid_loss", "valid_accuracy", "train_loss")
+    objective: Any = choices(*OBJECTIVES)
     plot: bool = value()
 
 

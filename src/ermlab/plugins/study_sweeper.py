@@ -10,6 +10,8 @@ from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.hydra_optuna_sweeper.config import OptunaSweeperConf
 from omegaconf import MISSING, DictConfig
 
+from ermlab.sweep.storage_url import hide_in_config
+
 
 @dataclass
 class StudySweeperConf(OptunaSweeperConf):
@@ -24,6 +26,7 @@ class StudySweeperConf(OptunaSweeperConf):
     sweep_test: str = "winner"  # which trials read the test split: winner | all | none
     pruner: Any = MISSING  # ends trials early: any class of optuna.pruners
     refill: bool = True  # a trial begins as soon as one has ended, under hydra/launcher=stacked
+    heartbeat_interval: float = 30.0  # of processes that share a storage [s], >= 1
     go_on_changed: bool = False  # whether to go on though the question has changed
 
 
@@ -42,7 +45,8 @@ class StudySweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Take what Hydra hands over before the sweep."""
+        """Take what Hydra hands over before the sweep; files never get the storage's password."""
+        hide_in_config(config)
         self._context, self._task, self._config = hydra_context, task_function, config
         self._launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
@@ -52,7 +56,5 @@ class StudySweeper(Sweeper):
         """Carry out the sweep."""
         from ermlab.sweep.study_start import Hydra, sweep_study  # optuna and torch
 
-        hydra = Hydra(
-            context=self._context, task=self._task, config=self._config, launcher=self._launcher
-        )
-        sweep_study(hydra, self._options, arguments)
+        given = (self._context, self._task, self._config, self._launcher)
+        sweep_study(Hydra(*given), self._options, arguments)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from ermlab.errors import ErmlabError
 
@@ -20,7 +20,9 @@ class WriteResults(Callback):
         from ermlab.results.sweep_table import end_sweep  # pandas takes half a second to import
 
         try:
-            end_sweep(Path(config.hydra.sweep.dir), objective=config.objective)
+            several = OmegaConf.is_list(config.objective)
+            objective = config.objective[0] if several else config.objective
+            end_sweep(Path(config.hydra.sweep.dir), objective=objective)
         except ErmlabError as error:
             # Hydra would turn it into a warning; the runs themselves are safe in their directories.
             log.error("the table of results was not written: %s", error)

@@ -15,26 +15,10 @@ from typing import Any, TextIO
 
 from ermlab import rundir
 from ermlab.errors import RunDirError
+from ermlab.sweep.question import Question, read_question
 
 FORMAT = 2  # raised when a line's layout changes; 1 had no reports, starts and clocks
 LARGEST_BYTES = 256 * 2**20  # a hundred thousand trials and more
-
-
-@dataclass(frozen=True, kw_only=True)
-class Question:
-    """What a sweep asks; equal when it goes on.
-
-    Args:
-        space: the distribution of each key that is searched, as Optuna's JSON.
-        fixed: overrides that all trials have.
-        directions: "minimize" or "maximize", for each objective.
-        replicates: runs of each trial.
-    """
-
-    space: Mapping[str, str]
-    fixed: Sequence[str]
-    directions: Sequence[str]
-    replicates: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,12 +166,7 @@ def read_journal(path: Path) -> tuple[Question, dict[str, Any], list[Event]]:
 
 
 def _question(path: Path, read: Any) -> Question:
-    question = Question(
-        space={str(key): str(value) for key, value in dict(read["space"]).items()},
-        fixed=[str(each) for each in list(read["fixed"])],
-        directions=[str(each) for each in list(read["directions"])],
-        replicates=int(read["replicates"]),
-    )
+    question = read_question(read)
     if question.replicates < 1:
         raise _damaged(path, f"line 1 asks for {question.replicates} replicates")
     return question

@@ -30,6 +30,7 @@ from ermlab.sweep.processes import Call, Outcome, Processes
 from ermlab.sweep.progress import SweepProgress
 from ermlab.sweep.trials import Trials
 from ermlab.sweep.worker import Ended, Surroundings, train_elsewhere, train_jobs
+from ermlab.trial.objectives import list_objectives
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ class StackedLaunches:
         self._trials: Trials = sweep.task.trials  # type: ignore[attr-defined]  # the plugin looked
         self._n_processes = options.processes.count()
         self._opener = JobOpener(sweep.context, sweep.config)
-        self._progress = SweepProgress(str(sweep.config.objective))
+        self._progress = SweepProgress(list_objectives(sweep.config.objective)[0])
 
     def launch(self, overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
         """Carry out jobs in stacks.

@@ -15,11 +15,12 @@ from typing import Any
 from omegaconf import DictConfig
 
 from ermlab import rundir
-from ermlab.errors import ErmlabError, TrialError, describe_error
+from ermlab.errors import ConfigError, ErmlabError, TrialError, describe_error
 from ermlab.sweep.jobs import JobOpener
 from ermlab.sweep.pruning import Pruning
-from ermlab.sweep.study import Study
-from ermlab.trial.run import objective_value
+from ermlab.sweep.shared_study import SharedStudy
+from ermlab.sweep.study import Study, worst_value
+from ermlab.trial.objectives import list_objectives, objective_values
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class Ledger:
 
     def __init__(
         self,
-        study: Study,
+        study: Study | SharedStudy,
         *,
         opener: JobOpener,
         config: DictConfig,
@@ -88,7 +89,7 @@ class Ledger:
     ) -> None:
         self.study, self.options, self.pruning = study, options, pruning
         self._opener, self._fixed = opener, list(fixed)
-        self._objective, self._seed = str(config.objective), int(config.seed)
+        self._objective, self._seed = config.objective, int(config.seed)
         self._stopped = sorted(study.open_trials.items())  # before the sweep was stopped
         # Of the open trials, by job; None for a run that was left out.
         self._ended: dict[int, dict[int, RunEnd | None]] = {}
@@ -102,6 +103,17 @@ class Ledger:
         """Trials that train, or wait for it."""
         return len(self._ended)
 
+    def reserve(self, n_trials: int) -> None:
+        """Say how many trials are asked for next, so that their numbers are in a row."""
+        if not self._is_late():
+            self.study.reserve(min(n_trials, self._n_left()))
+
+    def wait(self) -> bool:
+        """Wait for the trials of other processes; return whether one was left to this process."""
+        timeout_s = self.options.timeout_s
+        left_s = None if timeout_s is None else timeout_s - (time.monotonic() - self._began)
+        return (left_s is None or left_s > 0) and self.study.wait(left_s)
+
     def next_trial(self, *, is_new: bool = True) -> list[Run] | None:
         """Return the runs of the next trial that are to be trained; None when there is none.
 
@@ -113,15 +125,18 @@ class Ledger:
         """
         if self._stopped:
             trial, params = self._stopped.pop(0)
-        elif is_new and self.study.n_asked < self.options.n_trials and not self._is_late():
-            trial, params = self.study.ask()
+        elif is_new and self._n_left() > 0 and not self._is_late():
+            asked = self.study.ask()
+            if asked is None:  # other processes were faster
+                return None
+            trial, params = asked
         else:
             return None
         self._ended[trial] = {}
         runs = list(self._runs(trial, params))
         left = []
         for run in runs:
-            found = self._find_finished(run) if self.study.was_stopped else None
+            found = self._find_finished(run) if self.study.may_have_run(trial) else None
             if found is None:
                 left.append(run)
             else:
@@ -142,6 +157,7 @@ class Ledger:
         Raises:
             Exception: what hindered the trials, when too many failed, or all for one reason.
         """
+        end = self._checked(run, end)
         tries = self._n_tries[run.number] = self._n_tries.get(run.number, 0) + 1
         if _may_pass(end.values) and tries <= self.options.retries:
             log.warning("\ttrying #%d once more, the failure may have been passing", run.number)
@@ -152,6 +168,18 @@ class Ledger:
             self.pruning.end(run.number, end.values[0])
         self._tell_if_over(run.trial, clock)
         return False
+
+    def _checked(self, run: Run, end: RunEnd) -> RunEnd:
+        n_directions = len(self.study.directions)
+        if isinstance(end.values, Exception) or len(end.values) == n_directions:
+            return end
+        error = ConfigError(
+            f"job {run.number} returned {len(end.values)} values, but the sweep optimizes "
+            f"{n_directions}",
+            where="hydra.sweeper.direction",
+            fix="give a direction for each value: hydra.sweeper.direction=[minimize,maximize]",
+        )
+        return RunEnd(run_dir=end.run_dir, values=error)
 
     def skip(self, run: Run) -> bool:
         """Leave a run out that has not begun, if its trial was pruned; return whether it was."""
@@ -173,6 +201,9 @@ class Ledger:
                 overrides.append(f"seed={self._seed + r}")
             yield Run(trial=trial, number=trial * n + r, overrides=overrides)
 
+    def _n_left(self) -> int:
+        return self.options.n_trials - self.study.n_asked
+
     def _is_late(self) -> bool:
         timeout_s, seconds = self.options.timeout_s, time.monotonic() - self._began
         if timeout_s is None or seconds < timeout_s:
@@ -189,9 +220,10 @@ class Ledger:
         if summary is None or summary["status"] == "failed":
             return None
         if summary["status"] == "pruned" and self.pruning is not None:
-            history = rundir.read_history(run_dir).get(self._objective, [])
+            history = rundir.read_history(run_dir).get(list_objectives(self._objective)[0], [])
             self.pruning.mark(run.trial, {run.number: history})
-        return RunEnd(run_dir=run_dir, values=[objective_value(summary, self._objective)])
+        values = objective_values(summary, self._objective)
+        return RunEnd(run_dir=run_dir, values=values if isinstance(values, list) else [values])
 
     def _find_dir(self, run: Run) -> Path:
         return self._opener.open(run.number, run.overrides).run_dir
@@ -216,6 +248,9 @@ class Ledger:
         else:
             each = [run.values for run in runs if not isinstance(run.values, Exception)]
             means = [math.fsum(same) / len(each) for same in zip(*each, strict=True)]
+            if len(means) > 1 and not all(map(math.isfinite, means)):
+                # One good value, such as few parameters, must not make a diverged run a solution.
+                means = [worst_value(direction) for direction in self.study.directions]
             self.study.tell(trial, means, clock=clock)
 
     def check_failures(self) -> None:

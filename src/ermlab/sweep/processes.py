@@ -19,7 +19,7 @@ from ermlab.errors import ConfigError, ErmlabError, TrialError, describe_error
 from ermlab.sweep.job import Job
 from ermlab.sweep.post import LOOPBACK
 from ermlab.sweep.worker import Done, Ended
-from ermlab.trial.run import objective_value
+from ermlab.trial.objectives import objective_values
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +155,7 @@ def _read_back(jobs: Sequence[Job]) -> Done:
 def _report(job: Job) -> Ended:
     summary = rundir.read_summary(job.run_dir)
     if summary is not None:  # written before the process was killed
-        value = objective_value(summary, job.task_config().objective)
+        value = objective_values(summary, job.task_config().objective)
         return Ended(value=value, status=str(summary["status"]))
     lost = TrialError(
         "its process was killed while it trained",

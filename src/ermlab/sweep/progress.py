@@ -82,7 +82,7 @@ class SweepProgress:
             self._diverged += job.status == "diverged"
             self._failed += isinstance(job.value, Exception)
             if not isinstance(job.value, Exception):
-                self._take(job.value)
+                self._take(job.value[0] if isinstance(job.value, list) else job.value)
         self._show()
 
     def describe(self) -> str:

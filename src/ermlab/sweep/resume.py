@@ -37,13 +37,14 @@ def find_command(sweep_dir: Path) -> Command:
     Raises:
         RunDirError: there is no such sweep, or its file is damaged.
     """
-    if not (sweep_dir / rundir.STUDY).is_file():
+    path = sweep_dir / rundir.MULTIRUN
+    if not (sweep_dir / rundir.STUDY).is_file() and not _has_storage(path):
         raise RunDirError(
             "there is no sweep that can be gone on with",
             where=str(sweep_dir),
-            fix=f"name the folder of a sweep with {rundir.STUDY}: one of hydra/sweeper=study",
+            fix=f"name the folder of a sweep with {rundir.STUDY}, or of one with a storage: those "
+            "of hydra/sweeper=study",
         )
-    path = sweep_dir / rundir.MULTIRUN
     try:
         hydra = _read(path)
         task, own = (_words(path, hydra["overrides"][name]) for name in ("task", "hydra"))
@@ -60,6 +61,15 @@ def find_command(sweep_dir: Path) -> Command:
         words=[*words, *task, *own, f"hydra.sweep.dir={_quote(sweep_dir.resolve())}"],
         folder=folder,
     )
+
+
+def _has_storage(path: Path) -> bool:
+    """Whether a sweep of the sweeper `study` has its study in a database."""
+    if not path.is_file():
+        return False
+    sweeper = _read(path).get("sweeper")
+    is_study = isinstance(sweeper, dict) and str(sweeper.get("_target_")).startswith("ermlab.")
+    return is_study and sweeper.get("storage") is not None
 
 
 def _read(path: Path) -> Any:

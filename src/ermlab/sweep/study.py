@@ -7,28 +7,28 @@ is given the recorded trials instead, and goes on from these.
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, distribution_to_json
+from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
-from ermlab.errors import RunDirError
 from ermlab.sweep.journal import (
     Asked,
     Event,
     Journal,
     Judged,
-    Question,
     Started,
     Told,
     read_journal,
 )
+from ermlab.sweep.question import Question, refuse_changes
 from ermlab.trial.provenance import find_versions
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Study:
     ) -> None:
         self._make_sampler, self._make_pruner = make_sampler, make_pruner
         self._space, self._extend = space, extend
-        self._directions = list(question.directions)
+        self.directions = list(question.directions)
         self._journal = Journal(path)
         self._open: dict[int, optuna.Trial] = {}
         # Of the open trials, by validation: what was decided there.
@@ -102,6 +102,13 @@ class Study:
     def n_failed(self) -> int:
         """Trials that were told to have failed."""
         return len(self._failed)
+
+    def may_have_run(self, number: int) -> bool:
+        """Whether a trial may have a finished run that was not told before the sweep stopped."""
+        return self.was_stopped
+
+    def reserve(self, n: int) -> None:
+        """Say how many trials are asked for next (see `SharedStudy`)."""
 
     def ask(self) -> tuple[int, dict[str, Any]]:
         """Return the number and the values of the next trial."""
@@ -148,7 +155,7 @@ class Study:
         """
         failed = values is None
         if values is None and self._decided[number]:
-            values = [worst_value(each) for each in self._directions]
+            values = [worst_value(each) for each in self.directions]
         state = "PRUNED" if values is None else "COMPLETE"
         self._end(number, state, values, failed=failed, clock=clock)
 
@@ -175,19 +182,32 @@ class Study:
         self._take(told)
         self._journal.told(told)
 
+    def wait(self, timeout_s: float | None) -> bool:
+        """Whether other processes have left a trial (see `SharedStudy`): there are none."""
+        return False
+
+    def is_done(self) -> bool:
+        """Whether each trial that was asked for has ended."""
+        return not self._open
+
+    @contextmanager
+    def testing(self, number: int) -> Iterator[bool]:
+        """Let one process do in the block what is done once for a trial: this one."""
+        yield True
+
     def best(self) -> list[optuna.trial.FrozenTrial]:
         """The best trial, or those that no other surpasses in all objectives; empty if none."""
         complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if all(trial.number in self._failed for trial in complete):
             return []
-        return [self._study.best_trial] if len(self._directions) == 1 else self._study.best_trials
+        return [self._study.best_trial] if len(self.directions) == 1 else self._study.best_trials
 
     def close(self) -> None:
         """Close the journal."""
         self._journal.close()
 
     def _new_study(self) -> optuna.Study:
-        directions = [StudyDirection[each.upper()] for each in self._directions]
+        directions = [StudyDirection[each.upper()] for each in self.directions]
         pruner = optuna.pruners.NopPruner() if self._make_pruner is None else self._make_pruner()
         # The name is always the same: HyperbandPruner draws from it and the trial's number.
         return optuna.create_study(
@@ -213,7 +233,14 @@ class Study:
 
     def _go_on(self, path: Path, question: Question, go_on_changed: bool) -> None:
         recorded, versions, events = read_journal(path)
-        _refuse_changes(path, recorded, question, versions, go_on_changed)
+        refuse_changes(
+            recorded,
+            question,
+            versions,
+            where=str(path),
+            holder="this folder",
+            go_on_changed=go_on_changed,
+        )
         if not self._replay(events):
             log.info("the sampler has no seed: it goes on from the recorded trials")
             self._study, self._open, self._failed = self._new_study(), {}, set()
@@ -258,44 +285,3 @@ class Study:
 def worst_value(direction: str) -> float:
     """What a run is told to have reached that reached nothing."""
     return float("inf") if direction == "minimize" else float("-inf")
-
-
-def describe_space(space: Space) -> dict[str, str]:
-    """Write down a search space, for comparison with another."""
-    return {key: distribution_to_json(value) for key, value in space.items()}
-
-
-def _refuse_changes(
-    path: Path,
-    recorded: Question,
-    question: Question,
-    versions: Mapping[str, Any],
-    go_on_changed: bool,
-) -> None:
-    changes = [
-        f"{name} was {before}, is {now}"
-        for name in ("space", "fixed", "directions", "replicates")
-        if (before := _plain(getattr(recorded, name))) != (now := _plain(getattr(question, name)))
-    ]
-    changes += [
-        f"{name.removeprefix('version_')} was {before}, is {now}"
-        for name, now in find_versions().items()
-        if name in ("version_ermlab", "version_optuna") and (before := versions.get(name)) != now
-    ]
-    if not changes:
-        return
-    if go_on_changed:
-        log.warning("going on although %s", "; ".join(changes))
-        return
-    raise RunDirError(
-        f"this folder holds another sweep: {'; '.join(changes)}",
-        where=str(path),
-        fix="start it as it was, write to another folder (hydra.sweep.dir=...), or go on all the "
-        "same with hydra.sweeper.go_on_changed=true",
-    )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    return value if isinstance(value, int) else list(value)

@@ -4,7 +4,6 @@ The loop of the sweep is in `study_sweep.py`. The keys and the grammar of the ov
 hydra-optuna-sweeper, whose functions read them.
 """
 
-import functools
 import logging
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -16,10 +15,7 @@ import optuna
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from hydra.utils import get_method, instantiate
-from hydra_plugins.hydra_optuna_sweeper._impl import (
-    OptunaSweeperImpl,
-    create_params_from_overrides,
-)
+from hydra_plugins.hydra_optuna_sweeper._impl import create_params_from_overrides
 from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution
 from optuna.pruners import BasePruner
@@ -27,24 +23,26 @@ from optuna.pruners import BasePruner
 from ermlab import rundir
 from ermlab.errors import ConfigError
 from ermlab.sweep.jobs import JobOpener
-from ermlab.sweep.journal import Question
 from ermlab.sweep.ledger import Ledger, SweepOptions
 from ermlab.sweep.post import Server, answer_reports, write_address
 from ermlab.sweep.pruning import Pruning
+from ermlab.sweep.question import Question, describe_space
 from ermlab.sweep.recorded import as_in_run, read_trial
-from ermlab.sweep.study import Study, describe_space, worst_value
+from ermlab.sweep.shared_study import SharedStudy
+from ermlab.sweep.study import Study, worst_value
+from ermlab.sweep.study_open import Asked, count_points, open_sweep
 from ermlab.sweep.study_sweep import Trials, run_batches
 from ermlab.trial.final_test import evaluate_best
+from ermlab.trial.objectives import list_objectives
 from ermlab.trial.targets import allowed_targets, matches
 
 log = logging.getLogger(__name__)
 
-SAMPLERS = ("hydra_plugins.hydra_optuna_sweeper.*", "optuna.samplers.*")
 PRUNERS = ("optuna.pruners.*",)
 TEST_POLICIES = ("winner", "all", "none")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Hydra:
     """What Hydra hands to a sweeper, and the launcher that it has made."""
 
@@ -73,17 +71,19 @@ def sweep_study(hydra: Hydra, options: Mapping[str, Any], arguments: Sequence[st
     sweep_dir = Path(str(hydra.config.hydra.sweep.dir))
     with rundir.storage_errors(sweep_dir):
         sweep_dir.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(hydra.config, sweep_dir / rundir.MULTIRUN)
-    make_sampler, n_grid = _sampler_maker(options["sampler"], space)
-    study = Study(
-        sweep_dir / rundir.STUDY,
-        make_sampler=make_sampler,
-        make_pruner=_pruner_maker(options),
+    points = count_points(options["sampler"], space)
+    n_trials = min(options["n_trials"], points or options["n_trials"])
+    question = _question(space, fixed, options)
+    _check_directions(hydra, question.directions)
+    asked = Asked(
         space=space,
-        question=_question(space, fixed, options),
+        question=question,
         extend=_extension(options["custom_search_space"], hydra.config, allowed),
-        go_on_changed=options["go_on_changed"],
+        make_pruner=_pruner_maker(options),
+        options=options,
     )
+    study = open_sweep(asked, sweep_dir, n_trials)
+    rundir.write_whole(sweep_dir / rundir.MULTIRUN, OmegaConf.to_yaml(hydra.config))
     resume = f"ermlab resume {shlex.quote(str(sweep_dir))}"
     log.info("a stopped sweep goes on with: %s", resume)
     if study.was_stopped:
@@ -93,25 +93,39 @@ def sweep_study(hydra: Hydra, options: Mapping[str, Any], arguments: Sequence[st
         opener=JobOpener(hydra.context, hydra.config),
         config=hydra.config,
         fixed=fixed,
-        options=_sweep_options(options, n_grid),
+        options=_sweep_options(options, n_trials),
         pruning=_make_pruning(study, options),
     )
     try:
         _run(ledger, hydra.launcher, sweep_dir)
+        while ledger.wait():
+            _run(ledger, hydra.launcher, sweep_dir)
+        _write_best(study, sweep_dir)
+        if options["sweep_test"] == "winner" and len(question.directions) == 1:
+            _test_winner(study, ledger, allowed)
     except BaseException:
         log.info("the sweep has stopped; it goes on with: %s", resume)
         raise
     finally:
         study.close()
-    _write_best(study, sweep_dir)
-    if options["sweep_test"] == "winner" and len(_directions(options["direction"])) == 1:
-        for trial in study.best():
-            _test(ledger.run_dirs(trial.number, trial.params), allowed)
 
 
-def _sweep_options(options: Mapping[str, Any], n_grid: int | None) -> SweepOptions:
+def _check_directions(hydra: Hydra, directions: Sequence[str]) -> None:
+    """Refuse other directions than one for each objective, where the task is ermlab's."""
+    named = list_objectives(hydra.config.get("objective"))
+    if hasattr(hydra.task, "trials") and len(named) != len(directions):
+        raise ConfigError(
+            f"objective names {len(named)} ({', '.join(named)}), but direction {len(directions)} "
+            f"({', '.join(directions)})",
+            where="hydra.sweeper.direction",
+            fix="give one for each: objective=[valid_loss,n_parameters] "
+            "hydra.sweeper.direction=[minimize,minimize]",
+        )
+
+
+def _sweep_options(options: Mapping[str, Any], n_trials: int) -> SweepOptions:
     return SweepOptions(
-        n_trials=min(options["n_trials"], n_grid or options["n_trials"]),
+        n_trials=n_trials,
         n_jobs=options["n_jobs"],
         replicates=options["replicates"],
         timeout_s=options["timeout"],
@@ -176,7 +190,7 @@ def _pruner_name(options: Mapping[str, Any]) -> str:
     return str((options["pruner"] or {}).get("_target_", ""))
 
 
-def _make_pruning(study: Study, options: Mapping[str, Any]) -> Pruning | None:
+def _make_pruning(study: Study | SharedStudy, options: Mapping[str, Any]) -> Pruning | None:
     if _pruner_maker(options) is None:
         return None
     (direction,) = _directions(options["direction"])
@@ -229,20 +243,6 @@ def _test_override(config: DictConfig, policy: str) -> list[str]:
     return ["loop.test=false"] if policy != "all" and reads else []
 
 
-def _sampler_maker(
-    node: Any, space: Mapping[str, BaseDistribution]
-) -> tuple[Callable[[], optuna.samplers.BaseSampler], int | None]:
-    """Return what makes a new sampler, and the number of points of a grid."""
-    made = instantiate(node, _execution_whitelist_=SAMPLERS)
-    if not (isinstance(made, functools.partial) and made.func is optuna.samplers.GridSampler):
-        return lambda: instantiate(node, _execution_whitelist_=SAMPLERS), None
-    grid = {k: OptunaSweeperImpl._to_grid_sampler_choices(v) for k, v in space.items()}
-    n_points = 1
-    for choices in grid.values():
-        n_points *= len(choices)
-    return lambda: made(grid), n_points
-
-
 def _directions(direction: Any) -> list[str]:
     each = direction if OmegaConf.is_list(direction) or isinstance(direction, list) else [direction]
     return [one if isinstance(one, str) else one.name for one in each]
@@ -260,7 +260,15 @@ def _extension(
             where="hydra.sweeper.custom_search_space",
             fix=f"if you trust it, start with ERMLAB_ALLOW='{target.split('.')[0]}.*'",
         )
-    function = get_method(target)
+    try:
+        function = get_method(target)
+    except (ImportError, ValueError) as error:
+        raise ConfigError(
+            f"hydra.sweeper.custom_search_space is {target!r}, which cannot be called: "
+            f"{' '.join(str(error).split())}",
+            where="hydra.sweeper.custom_search_space",
+            fix="name a function as module.function, in a module that Python finds from here",
+        ) from error
     return lambda trial: function(config, trial)
 
 
@@ -271,16 +279,10 @@ def _check_options(options: Mapping[str, Any]) -> None:
             raise _out_of_range(name, options[name], f">= {bound}")
     if options["max_failure_rate"] > 1:
         raise _out_of_range("max_failure_rate", options["max_failure_rate"], "<= 1")
+    if not options["heartbeat_interval"] >= 1:
+        raise _out_of_range("heartbeat_interval", options["heartbeat_interval"], ">= 1")
     if options["timeout"] is not None and not options["timeout"] > 0:
         raise _out_of_range("timeout", options["timeout"], "> 0")
-    for name in ("storage", "study_name"):
-        if options[name] is not None:
-            raise ConfigError(
-                f"hydra.sweeper.{name} is {options[name]!r}, but the sweeper study keeps its "
-                f"memory in the folder of the sweep ({rundir.STUDY})",
-                where=f"hydra.sweeper.{name}",
-                fix="leave it out, or use hydra/sweeper=optuna with a storage of Optuna's",
-            )
     if options["sweep_test"] not in TEST_POLICIES:
         told = f"one of {', '.join(TEST_POLICIES)}"
         raise _out_of_range("sweep_test", options["sweep_test"], told)
@@ -294,7 +296,7 @@ def _out_of_range(name: str, value: object, allowed: str) -> ConfigError:
     )
 
 
-def _write_best(study: Study, sweep_dir: Path) -> None:
+def _write_best(study: Study | SharedStudy, sweep_dir: Path) -> None:
     """Write optimization_results.yaml as the Optuna sweeper does, and log the best."""
     best = study.best()
     if not best:
@@ -313,8 +315,23 @@ def _write_best(study: Study, sweep_dir: Path) -> None:
         solutions = [{"params": t.params, "values": t.values, "trial": t.number} for t in best]
         told = {"name": "optuna", "solutions": solutions}
         log.info("%d trials that no other surpasses in all objectives", len(best))
-    with rundir.storage_errors(sweep_dir):
-        OmegaConf.save(OmegaConf.create(told), sweep_dir / "optimization_results.yaml")
+    text = OmegaConf.to_yaml(OmegaConf.create(told))
+    rundir.write_whole(sweep_dir / "optimization_results.yaml", text)
+
+
+def _test_winner(study: Study | SharedStudy, ledger: Ledger, allowed: Sequence[str]) -> None:
+    """Read the test split once for each run of the winner, when all trials have ended."""
+    if not study.is_done():
+        log.info("the winner is not tested: other processes still have trials")
+        return
+    for trial in study.best():
+        run_dirs = ledger.run_dirs(trial.number, trial.params)
+        if not all((run_dir / rundir.SUMMARY).is_file() for run_dir in run_dirs):
+            log.info("trial %d, the winner, is tested by a process that has its runs", trial.number)
+            continue
+        with study.testing(trial.number) as is_mine:
+            if is_mine:
+                _test(run_dirs, allowed)
 
 
 def _test(run_dirs: Sequence[Path], allowed: Sequence[str]) -> None:

@@ -25,7 +25,7 @@ def run_batches(ledger: Ledger, launcher: Launcher) -> None:
     Raises:
         Exception: what hindered the trials, when too many failed, or all for one reason.
     """
-    while left := _next_batch(ledger):
+    while (left := _next_batch(ledger)) is not None:
         while left:
             ends: dict[int, RunEnd] = {}
             # A launcher numbers its jobs in a row.
@@ -35,18 +35,21 @@ def run_batches(ledger: Ledger, launcher: Launcher) -> None:
         ledger.check_failures()
 
 
-def _next_batch(ledger: Ledger) -> list[Run]:
-    """The trials that a stopped sweep left open, then new ones."""
+def _next_batch(ledger: Ledger) -> list[Run] | None:
+    """The runs of trials that a stopped sweep left open, then of new ones; None at the end.
+
+    There may be no run to train: those of the trials may have ended before the sweep was stopped.
+    """
     batch: list[Run] = []
-    n_jobs, n_asked = ledger.options.n_jobs, ledger.study.n_asked
+    n_jobs = ledger.options.n_jobs
     n_stopped = len(ledger.study.open_trials)
     # A batch is asked for in full before its first trial is told, also after a stop.
-    target = -(-n_asked // n_jobs) * n_jobs if n_stopped else n_asked + n_jobs
-    while n_stopped or ledger.study.n_asked < target:
+    n_new = -ledger.study.n_asked % n_jobs if n_stopped else n_jobs
+    ledger.reserve(n_new)
+    for n_given in range(n_stopped + n_new):
         runs = ledger.next_trial()
         if runs is None:
-            break
-        n_stopped = max(0, n_stopped - 1)
+            return batch if n_given else None
         batch += runs
     return batch
 

@@ -19,4 +19,4 @@ class Trials:
     """
 
     allow: Sequence[str]
-    finish: Callable[[DictConfig, Path, Mapping[str, Any]], float]
+    finish: Callable[[DictConfig, Path, Mapping[str, Any]], float | list[float]]

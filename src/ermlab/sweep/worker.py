@@ -42,7 +42,7 @@ class Ended:
         status: as in its summary.
     """
 
-    value: float | Exception
+    value: float | list[float] | Exception
     status: str
 
 
@@ -165,7 +165,9 @@ def finish_job(job: Job, task: TrialTask, result: Result, trials: Trials) -> End
             log.error("\t#%d failed: %s", job.number, describe_error(result))
             return Ended(value=result, status="failed")
         try:
-            value: float | Exception = trials.finish(task.config, task.run_dir, result)
+            value: float | list[float] | Exception = trials.finish(
+                task.config, task.run_dir, result
+            )
         except Exception as error:  # noqa: BLE001  # of this job: the others are told theirs
             log.error("\t#%d was trained, but then: %s", job.number, describe_error(error))
             value = error

@@ -25,6 +25,7 @@ from ermlab.trial.files import (
     write_outcome,
     write_standardization,
 )
+from ermlab.trial.objectives import list_objectives
 from ermlab.trial.reports import Judge, Reports
 from ermlab.trial.run import run_trial
 from ermlab.trial.seeding import default_dtype
@@ -94,7 +95,7 @@ def run_alone(task: TrialTask, options: StackOptions) -> Result:
     """Train a trial with the reference learner; return its columns, or what ended it."""
     on_check, report = options.on_check, None
     if options.judge is not None:
-        objective = str(task.config.objective)
+        objective = list_objectives(task.config.objective)[0]
         report = Reports(options.judge, objective=objective, jobs=[task.number])
     try:
         return run_trial(
@@ -203,7 +204,7 @@ class _Stack:
         if self._options.judge is not None:
             self._reports = Reports(
                 self._options.judge,
-                objective=str(members[0].task.config.objective),
+                objective=list_objectives(members[0].task.config.objective)[0],
                 jobs=[*(member.task.number for member in members), *[-1] * n_empty],
             )
         for member in members:
