@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ermlab import rundir
+from ermlab import foreign, rundir
 from ermlab.errors import RunDirError, describe_error
 from ermlab.results.find import find_run_dirs
 from ermlab.results.tidy import clean_text, tidy_column
@@ -104,7 +104,7 @@ def _column(name: str, values: Sequence[Value]) -> "pd.Series[Any]":
 def _read_lines(path: Path) -> tuple[tuple[str, ...], list[str]]:
     """Read a history file's columns and its whole lines; nothing of one that has no columns."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = foreign.read_bytes(path).decode("utf-8", "replace")
     except FileNotFoundError:  # the run failed, or was killed, before its first validation
         return (), []
     except OSError as error:

@@ -72,8 +72,10 @@ def sweep_study(hydra: Hydra, options: Mapping[str, Any], arguments: Sequence[st
     sweep_dir = Path(str(hydra.config.hydra.sweep.dir))
     with rundir.storage_errors(sweep_dir):
         sweep_dir.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(hydra.config, sweep_dir / rundir.MULTIRUN)
     make_sampler, n_grid = _sampler_maker(options["sampler"], space)
+    record = (sweep_dir / rundir.MULTIRUN, OmegaConf.to_yaml(hydra.config))
+    if not (sweep_dir / rundir.STUDY).exists():
+        rundir.write_whole(*record)  # before the study: a killed sweep has what it takes to go on
     study = Study(
         sweep_dir / rundir.STUDY,
         make_sampler=make_sampler,
@@ -83,6 +85,7 @@ def sweep_study(hydra: Hydra, options: Mapping[str, Any], arguments: Sequence[st
         extend=_extension(options["custom_search_space"], hydra.config, allowed),
         go_on_changed=options["go_on_changed"],
     )
+    rundir.write_whole(*record)  # not before: another sweep's command would be lost
     resume = f"ermlab resume {shlex.quote(str(sweep_dir))}"
     log.info("a stopped sweep goes on with: %s", resume)
     if study.was_stopped:
@@ -236,7 +239,10 @@ def _sampler_maker(
 
 def _directions(direction: Any) -> list[str]:
     each = direction if OmegaConf.is_list(direction) or isinstance(direction, list) else [direction]
-    return [one if isinstance(one, str) else one.name for one in each]
+    names = [one if isinstance(one, str) else one.name for one in each]
+    if not names or not set(names) <= {"minimize", "maximize"}:
+        raise _out_of_range("direction", direction, "minimize or maximize, or a list of these")
+    return names
 
 
 def _extension(
