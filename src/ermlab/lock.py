@@ -27,16 +27,17 @@ _ASK_EVERY_S = 0.05
 def locked(folder: Path, *, wait_s: float = 0) -> Iterator[None]:
     """Hold a folder while the block runs.
 
-    On a file system without locks, such as some network ones, nothing is guarded.
+    On a file system without locks, such as some network ones, nothing is guarded, and neither is a
+    folder that is not there: who writes to it is told so.
 
     Args:
-        folder: an existing one.
+        folder: the folder.
         wait_s: seconds to wait for another process to end, >= 0.
 
     Raises:
         RunDirError: another process holds it, or it cannot be opened.
     """
-    if fcntl is None:
+    if fcntl is None or not folder.exists():
         yield
         return
     with storage_errors(folder):

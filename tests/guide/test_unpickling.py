@@ -14,11 +14,12 @@ SRC = Path(__file__).parents[2] / "src" / "ermlab"
 # Modules whose loaders call what a file names.
 PICKLERS = frozenset({"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "marshal", "shelve"})
 CALLS = frozenset({"eval", "exec", "compile", "__import__"})
-# (file, reason): what is unpickled was pickled by the same process and never on disk.
+# (file, module): what is unpickled was never on disk, and made by a process of the same sweep.
 ALLOWED = {
     ("sweep/job.py", "pickle"): "a job's configuration, kept small in memory",
     ("sweep/jobs.py", "pickle"): "the same",
     ("sweep/fast_jobs.py", "pickle"): "the same",
+    ("sweep/post.py", "pickle"): "sent between processes of one sweep, which share a key",
 }
 SAFE = {
     "torch.load": "weights_only=True",
