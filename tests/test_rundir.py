@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -95,14 +96,22 @@ def test_a_storage_error_tells_how_to_mend_it(code: int, fix: str) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
 def test_a_full_disk_stops_the_history_with_a_clear_error(tmp_path: Path) -> None:
-    (tmp_path / rundir.HISTORY).symlink_to("/dev/full")
+    full, history = Path("/dev/full"), rundir.HistoryWriter(tmp_path)
+    with (
+        suppress(OSError),  # again when the file is closed
+        full.open("a") as history._file,
+        pytest.raises(RunDirError, match="No space left"),
+    ):
+        history.append({"step": 0})
 
-    def fill() -> None:
-        with rundir.HistoryWriter(tmp_path) as history:
-            history.append({"step": 0})
 
-    with pytest.raises(RunDirError, match="No space left"):
-        fill()
+def test_a_link_in_the_place_of_a_history_is_not_written_through(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("mine")
+    (tmp_path / rundir.HISTORY).symlink_to(tmp_path / "elsewhere")
+    with rundir.HistoryWriter(tmp_path) as history:
+        history.append({"step": 0})
+    assert (tmp_path / "elsewhere").read_text() == "mine"
+    assert rundir.count_rows(tmp_path) == 1
 
 
 def test_each_history_row_is_on_disk_before_the_next(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Any, TextIO
 
 import yaml
 
+from ermlab import foreign
 from ermlab.errors import RunDirError
 
 FORMAT = 1  # raised when a file's layout changes; the reader still reads the older ones
@@ -75,12 +76,10 @@ def read_summary(run_dir: Path) -> dict[str, Value] | None:
     """
     path = run_dir / SUMMARY
     try:
-        if path.stat().st_size > LARGEST_SUMMARY_BYTES:
-            raise _unreadable(path, f"it has more than {LARGEST_SUMMARY_BYTES} bytes")
-        text = path.read_text(encoding="utf-8")
+        text = foreign.read_text(path, largest_bytes=LARGEST_SUMMARY_BYTES)
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise _unreadable(path, str(error)) from error
     try:
         summary = json.loads(text)
@@ -97,6 +96,8 @@ def read_summary(run_dir: Path) -> dict[str, Value] | None:
     nested = [key for key, value in summary.items() if isinstance(value, dict | list)]
     if nested:
         raise _unreadable(path, f"its columns are not flat: {', '.join(nested[:3])}")
+    if wrong := _wrong_types(summary):
+        raise _unreadable(path, f"it has a value of the wrong type: {', '.join(wrong[:3])}")
     return summary
 
 
@@ -147,11 +148,11 @@ class HistoryWriter:
     def __enter__(self) -> "HistoryWriter":
         with storage_errors(self._path):
             if self.n_rows:
-                lines = self._path.read_bytes().split(b"\n")[: self.n_rows + 1]
+                lines = foreign.read_bytes(self._path).split(b"\n")[: self.n_rows + 1]
                 self._columns = lines[0].decode().split(",")
-                os.truncate(self._path, sum(len(line) + 1 for line in lines))
+                write_bytes(self._path, b"".join(line + b"\n" for line in lines))
             else:
-                self._path.write_bytes(b"")
+                write_bytes(self._path, b"")
             self._file = self._path.open("a", encoding="utf-8", newline="")
         return self
 
@@ -188,7 +189,7 @@ def count_rows(run_dir: Path) -> int:
         RunDirError: it cannot be read.
     """
     try:
-        return max((run_dir / HISTORY).read_bytes().count(b"\n") - 1, 0)
+        return max(foreign.read_bytes(run_dir / HISTORY).count(b"\n") - 1, 0)
     except FileNotFoundError:
         return 0
     except OSError as error:
@@ -207,7 +208,7 @@ def read_history(run_dir: Path) -> dict[str, list[float]]:
     """
     path = run_dir / HISTORY
     try:
-        header, *rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines())) or [[]]
+        header, *rows = list(csv.reader(foreign.read_text(path).splitlines())) or [[]]
         columns = zip(*rows, strict=True) if rows else ([] for _ in header)
         named = zip(header, columns, strict=True)
         return {name: [float(value) for value in column] for name, column in named}
@@ -268,6 +269,7 @@ def replaced(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         with storage_errors(path):
+            temporary.unlink(missing_ok=True)  # a link that waits there would be followed
             yield temporary
             temporary.replace(path)  # whole after a kill; fsync would cost more than a small trial
     except BaseException:
@@ -317,6 +319,20 @@ def is_run_dir(path: Path) -> bool:
 def _finite(value: Any) -> Any:
     # JSON has no NaN or infinity; the reader takes null for "no number".
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _wrong_types(summary: Mapping[str, Any]) -> list[str]:
+    """Name the columns that ermlab itself reads and that hold something else."""
+    texts = [key for key in ("status", "device") if not isinstance(summary.get(key, ""), str)]
+    counts = ("stack_size", "steps", "best_step", "n_parameters", "trial", "test_reads")
+    numbers = [
+        key
+        for key, value in summary.items()
+        if (key in counts or key.endswith(("_loss", "_loss_last", "_accuracy")))
+        and "." not in key
+        and (isinstance(value, bool) or not isinstance(value, int | float | None))
+    ]
+    return texts + numbers
 
 
 def _unreadable(path: Path, reason: str) -> RunDirError:

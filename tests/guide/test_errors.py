@@ -20,6 +20,8 @@ PROTOCOL = frozenset(
 # Built-in errors raised for another reason: (file, error) -> the reason.
 ALLOWED = {
     ("data/standardize.py", "ValueError"): "the caller, from_dict, makes a DataError of it",
+    ("foreign.py", "OSError"): "the callers tell it with what the file is for",
+    ("foreign.py", "ValueError"): "the same",
     ("rundir.py", "ValueError"): "the callers of check_yaml tell it with the file's name",
 }
 

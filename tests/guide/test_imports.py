@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 SRC = Path(__file__).parents[2] / "src" / "ermlab"
-LAYER_0 = frozenset({"errors", "seeds", "rundir"})
+LAYER_0 = frozenset({"errors", "foreign", "lock", "rundir", "seeds"})
 LAYER_1 = frozenset({"config", "data", "model", "optimizer", "objective"})
 SHELL = LAYER_0 | {"config", "trial", "sweep", "results"}
 HEAVY = frozenset({"torch", "pandas", "optuna", "matplotlib"})  # each costs 0.5 to 2 s to import
@@ -42,6 +42,8 @@ def row(ermlab: frozenset[str], outside: str, lazy: str = "") -> Row:
 # nothing imports a plugin, and nothing imports the root.
 TABLE = {
     "errors": row(LAYER_0, "numpy"),
+    "foreign": row(LAYER_0, ""),
+    "lock": row(LAYER_0, ""),
     "seeds": row(LAYER_0, "numpy"),
     "rundir": row(LAYER_0, "numpy yaml"),  # yaml: what Hydra wrote beside our files
     "config": row(LAYER_0, "omegaconf hydra.core.config_store"),

@@ -3,12 +3,12 @@
 import pytest
 
 from ermlab.errors import RunDirError
-from ermlab.sweep.resume import find_command
+from ermlab.sweep.resume import find_command, find_folder
 
 MULTIRUN = """
 hydra:
   runtime:
-    cwd: /somewhere
+    cwd: /
     config_sources:
       - {path: hydra.conf, schema: pkg, provider: hydra}
       - {path: /conf, schema: file, provider: command-line}
@@ -38,7 +38,7 @@ def test_the_command_has_the_overrides_the_folder_and_the_users_configuration(fo
         "hydra/sweeper=study",
     ]
     assert command.words[-1] == f"hydra.sweep.dir='{folder.parent}/it\\'s a sweep'"
-    assert str(command.folder) == "/somewhere"
+    assert str(command.folder) == "/"
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,11 @@ def test_a_damaged_file_is_told_in_three_parts(text, folder):
     (folder / "multirun.yaml").write_text(text)
     with pytest.raises(RunDirError, match="how the sweep was started"):
         find_command(folder)
+
+
+@pytest.mark.parametrize("path", ["/nowhere", ".", "", "/proc/self/cwd", "/usr/../usr", "/\0", "3"])
+def test_a_folder_that_hydra_did_not_write_is_not_entered(path):
+    assert find_folder(path) is None
 
 
 def test_a_folder_that_is_no_sweep_is_told(tmp_path):

@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 from ermlab import rundir
 from ermlab.cli.progress import Progress
 from ermlab.trial.objectives import list_objectives, objective_values
+from ermlab.trial.pausing import Terminated
 from ermlab.trial.reports import Reports
 from ermlab.trial.run import run_trial
 from ermlab.trial.tracking import finish_tracking
@@ -50,7 +51,9 @@ def run_job(config: DictConfig, *, allow: Sequence[str]) -> float | list[float] 
         finish_tracking(run_dir)
         if is_sweep or not (run_dir / rundir.CONFIG).is_file():
             raise
-        raise KeyboardInterrupt(tell_how_to_resume(run_dir, Path(job.runtime.cwd))) from interrupt
+        told = tell_how_to_resume(run_dir, Path(job.runtime.cwd))
+        kind = Terminated if isinstance(interrupt, Terminated) else KeyboardInterrupt
+        raise kind(told) from interrupt
     if is_sweep:
         return finish_run(config, run_dir, summary)
     show_run(config, run_dir)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ermlab.cli.commands import run_command
 from ermlab.cli.messages import OwnWords, report
+from ermlab.trial.pausing import end_gently, exit_code
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -41,6 +42,7 @@ def main(allow: Sequence[str] = (), config_dir: Path | None = None) -> None:
     Raises:
         SystemExit: always at the end of a command, or with a code that is not 0 after an error.
     """
+    end_gently()
     # Or the end of Python would search torch's modules for reference cycles, for half a second.
     atexit.register(gc.freeze)
     words = sys.argv[1:]
@@ -63,9 +65,10 @@ def guard(call: Callable[[], None]) -> None:
     HYDRA_FULL_ERROR=1 shows the whole traceback of every error instead.
 
     Raises:
-        SystemExit: code 1 after an error, 130 after Ctrl-C.
+        SystemExit: code 1 after an error, 130 after Ctrl-C, 143 after SIGTERM.
     """
     wants_traceback = os.environ.get("HYDRA_FULL_ERROR") == "1"
+    logging.raiseExceptions = wants_traceback  # of a line that a full disk does not take
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises, and the message is ours to make
     try:
         with nullcontext() if wants_traceback else redirect_stderr(OwnWords(sys.stderr)):
@@ -73,7 +76,7 @@ def guard(call: Callable[[], None]) -> None:
     except KeyboardInterrupt as interrupt:
         told = str(interrupt) or "interrupted; what was written so far is kept"
         sys.stderr.write(f"\n{told}\n")
-        sys.exit(130)
+        sys.exit(exit_code(interrupt))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

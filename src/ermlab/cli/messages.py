@@ -4,6 +4,7 @@ Errors of Hydra and of the operating system are told in the same form. An error 
 code keeps its traceback, since that is what they need.
 """
 
+import errno
 import io
 import re
 import sys
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from omegaconf.errors import OmegaConfBaseException
 
 HYDRAS_LINE = "Error executing job with overrides: "  # before the error that we tell
+# Packages that read what was typed, and complain of it with errors of Python's own.
+COMPOSERS = ("hydra", "hydra_plugins", "omegaconf", "optuna")
 FULL_ERROR = "HYDRA_FULL_ERROR=1 shows the whole traceback"
 
 
@@ -63,9 +66,15 @@ def report(error: BaseException) -> None:
     """
     told = explain(error)
     if told is not None:
-        sys.stderr.write(f"{type(told).__name__}: {told}\n")
+        sys.stderr.write(_printable(f"{type(told).__name__}: {told}\n"))
         return
     traceback.print_exception(error)
+
+
+def _printable(text: str) -> str:
+    """Escape what could command a terminal: a message may quote a stranger's file."""
+    shown = (c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+    return "".join(shown)
 
 
 def explain(error: BaseException) -> ErmlabError | None:
@@ -85,10 +94,12 @@ def explain(error: BaseException) -> ErmlabError | None:
     if not _is_of_a_trial(modules):
         if isinstance(error, yaml.YAMLError):
             return _explain_yaml(error)
-        if isinstance(error, ValueError) and modules and modules[-1].startswith("hydra."):
-            return _explain_composition(str(error))
         if isinstance(error, OSError) and error.filename is not None:
             return storage_error(error, error.filename)
+        if not isinstance(error, MemoryError) and _innermost(modules) in COMPOSERS:
+            return _explain_composition(f"{type(error).__name__}: {error}")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return storage_error(error, error.filename or "a file in the folder of the run or sweep")
     if is_out_of_memory(error):
         return ConfigError(
             f"there is not enough memory: {str(error).strip().splitlines()[0]}",
@@ -119,6 +130,14 @@ def _modules(error: BaseException) -> list[str]:
     """List the modules that an error came through, the one that raised it last."""
     frames = traceback.walk_tb(error.__traceback__)
     return [frame.f_globals.get("__name__", "") for frame, _ in frames]
+
+
+def _innermost(modules: Sequence[str]) -> str:
+    """The package that raised an error, or called a part of Python that did."""
+    packages = [module.split(".")[0] for module in modules]
+    passed = {"numpy", *sys.stdlib_module_names}
+    foreign = [name for name in packages if name not in passed]
+    return foreign[-1] if foreign else ""
 
 
 def _is_of_a_trial(modules: Sequence[str]) -> bool:

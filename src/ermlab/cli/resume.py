@@ -12,9 +12,12 @@ from ermlab.cli.job import show_run, tell_how_to_resume
 from ermlab.cli.progress import Progress
 from ermlab.config.store import register_schemas
 from ermlab.errors import RunDirError
+from ermlab.foreign import check_folder
 from ermlab.results.find import has_run
+from ermlab.sweep.permitted import check_command
 from ermlab.sweep.recorded import RecordedTrial, as_in_run, read_trial
 from ermlab.sweep.resume import find_command
+from ermlab.trial.pausing import exit_code
 from ermlab.trial.run import Resume, run_trial
 from ermlab.trial.targets import allowed_targets
 from ermlab.trial.tracking import finish_tracking
@@ -31,7 +34,7 @@ def resume_command(path: Path, *, force: bool, allow: Sequence[str]) -> None:
 
     Raises:
         ErmlabError: there is no run here, or it cannot be continued; its files are as before.
-        SystemExit: Ctrl-C, after a word on how to continue.
+        SystemExit: Ctrl-C or SIGTERM, after a word on how to continue.
     """
     allowed = allowed_targets(allow)
     register_schemas()
@@ -50,7 +53,12 @@ def _resume_sweep(path: Path, *, force: bool, allow: Sequence[str]) -> None:
     from ermlab.cli.main import run_hydra  # it imports this module's caller
 
     command = find_command(path)
-    if command.folder.is_dir():
+    check_folder(path)
+    check_command(command)
+    if command.folder is not None:
+        # The folder may be a stranger's: modules in it are not found, by worker processes neither.
+        sys.path = [entry for entry in sys.path if entry]
+        os.environ["PYTHONSAFEPATH"] = "1"
         os.chdir(command.folder)
     changed = ["hydra.sweeper.go_on_changed=true"] if force else []
     sys.argv = [sys.argv[0], *command.words, *changed]
@@ -64,6 +72,7 @@ def _resume_run(path: Path, *, force: bool, allow: Sequence[str]) -> None:
             where=str(path),
             fix="name the directory of an interrupted run, such as outputs/DATE/TIME",
         )
+    check_folder(path)
     trial, summary = read_trial(path), rundir.read_summary(path)
     run_dir = path.resolve()  # the trial may run in another working directory
     if summary is None or summary.get("status") == "failed":
@@ -90,4 +99,4 @@ def _train(trial: RecordedTrial, run_dir: Path, resume: Resume, allow: Sequence[
         finish_tracking(run_dir)
         # Typer would end here by itself, without a word.
         sys.stderr.write(f"\n{tell_how_to_resume(run_dir, folder)}\n")
-        raise SystemExit(130) from interrupt
+        raise SystemExit(exit_code(interrupt)) from interrupt

@@ -27,7 +27,7 @@ class Config:
     seed: int = number(ge=0)
     dtype: str = choice("float32", "float64")
     device: str = choice("auto", "cpu", "cuda", "mps")
-    threads: int = number(ge=1)
+    threads: int = number(ge=1, le=1024)  # torch crashes with a hundred thousand
     objective: Any = choices(*OBJECTIVES)
     plot: bool = value()
 

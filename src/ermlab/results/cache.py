@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from ermlab import rundir
 from ermlab.errors import RunDirError
+from ermlab.foreign import read_bytes
 from ermlab.results.find import Listing
 from ermlab.results.read_run import Row
 from ermlab.results.stamp import ABSENT, is_settled, stamp_of
@@ -102,7 +103,7 @@ def read_cache(root: Path) -> Cache:
     """Read the cache of a folder; an empty one if there is none, or none that is whole."""
     # Whatever is wrong with it, the run directories have the same: so no error is told.
     with suppress(OSError, ValueError, LookupError, TypeError, RecursionError):
-        content = memoryview((root / rundir.CACHE).read_bytes())
+        content = memoryview(read_bytes(root / rundir.CACHE))
         head, rest = content[:_N_HEAD], content[_N_HEAD:]
         if head == _head(rest):
             size = int.from_bytes(rest[:8], "big")

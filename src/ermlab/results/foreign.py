@@ -5,6 +5,7 @@ finite. The metrics as a history are in `history.py`.
 """
 
 import csv
+import io
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 import yaml
 
 from ermlab import rundir
+from ermlab.foreign import read_bytes, read_text
 from ermlab.results.find import HPARAMS, METRICS, Found
 from ermlab.results.unfinished import parse_yaml
 from ermlab.rundir import Value
@@ -70,8 +72,8 @@ def own_name(metric: str) -> str:
 
 def _metric_columns(path: Path) -> dict[str, Value]:
     try:
-        with path.open(encoding="utf-8", errors="replace", newline="") as file:
-            header, *rows = list(csv.reader(file)) or [[]]
+        text = read_bytes(path).decode("utf-8", "replace")
+        header, *rows = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
     except (OSError, csv.Error) as error:
         return {"status": "failed", "error": f"cannot read {METRICS}: {error}"}
     columns: dict[str, Value] = {}
@@ -132,7 +134,7 @@ def _whole(row: Sequence[str], place: int) -> int | None:
 
 def _read_hparams(path: Path) -> dict[str, Value]:
     try:
-        parsed = _Hparams(path.read_text(encoding="utf-8")).get_single_data()
+        parsed = _Hparams(read_text(path)).get_single_data()
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
@@ -158,8 +160,8 @@ _Hparams.add_multi_constructor("tag:yaml.org,2002:python/", _name_object)
 def _best_values(results: Path, overrides: Path) -> dict[str, Value]:
     """Give what Optuna's sweeper noted of this run if it was (among) the best, else nothing."""
     try:
-        told: Any = parse_yaml(results.read_text(encoding="utf-8"))
-        words: Any = parse_yaml(overrides.read_text(encoding="utf-8"))
+        told: Any = parse_yaml(read_text(results))
+        words: Any = parse_yaml(read_text(overrides))
         if not isinstance(told, dict) or not isinstance(words, list):
             return {}
         typed = dict(str(word).lstrip("+").split("=", 1) for word in words if "=" in str(word))

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ermlab.foreign import read_bytes
 from ermlab.results.foreign import own_name
 
 HISTORY_COLUMNS = ("step", "epoch", "train_loss", "valid_loss", "wall_s")  # of a frame without rows
@@ -64,7 +65,7 @@ def _join_steps(frame: pd.DataFrame) -> pd.DataFrame:
 def _read_lines(path: Path) -> tuple[tuple[str, ...], list[str]]:
     """Read a history file's columns and its whole lines; nothing of one that has no columns."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = read_bytes(path).decode("utf-8", "replace")
     except FileNotFoundError:  # the run failed, or was killed, before its first validation
         return (), []
     except OSError as error:

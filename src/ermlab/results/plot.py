@@ -4,6 +4,7 @@ Matplotlib is imported when a picture is drawn, since that takes longer than rea
 runs. Pictures that compare runs do not belong here.
 """
 
+from contextlib import chdir
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,8 +49,9 @@ def plot_learning_curve(run_dir: Path) -> Path:
     Raises:
         RunDirError: there is no history, the summary cannot be read, or the picture not written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    with chdir(Path(__file__).parent):  # it reads a matplotlibrc that lies in the working directory
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
 
     if not (run_dir / rundir.HISTORY).is_file():
         raise RunDirError(

@@ -9,8 +9,10 @@ from typing import Any
 
 import yaml
 
-from ermlab import rundir
+from ermlab import foreign, rundir
 from ermlab.rundir import Value
+
+LARGEST_BYTES = 4 * 2**20  # own: a hundred times a usual one
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where it is built
 _OURS = frozenset(("data", "model", "loss", "optimizer", "loop", "objective"))
@@ -68,7 +70,7 @@ def _block(text: str, head: str, indent: int) -> str:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return foreign.read_text(path, largest_bytes=LARGEST_BYTES)
     except FileNotFoundError:
         return ""
 

@@ -9,12 +9,14 @@ finished writing is the last line, and is dropped.
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from ermlab import rundir
+from ermlab import foreign, rundir
 from ermlab.errors import RunDirError
+from ermlab.lock import locked
 from ermlab.sweep.question import Question, read_question
 
 FORMAT = 2  # raised when a line's layout changes; 1 had no reports, starts and clocks
@@ -70,16 +72,21 @@ Event = Asked | Started | Judged | Told
 
 
 class Journal:
-    """Appends events, each whole on disk before the next.
+    """Appends events, each whole on disk before the next; until `close` no other process may.
 
     Args:
         path: the file; its folder exists.
+
+    Raises:
+        RunDirError: another process goes on with the sweep.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: TextIO | None = None
         self._judged: list[Judged] = []  # not written yet
+        self._lock = ExitStack()
+        self._lock.enter_context(locked(path.parent))
 
     def begin(self, question: Question, versions: Mapping[str, Any]) -> None:
         """Write what the sweep asks into a new file."""
@@ -114,10 +121,12 @@ class Journal:
         self._append(line)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, and let others write it."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # of a line that could not be written, which was told
+                self._file.close()
             self._file = None
+        self._lock.close()
 
     def _append(self, line: Mapping[str, Any]) -> None:
         lines = [line]
@@ -142,10 +151,8 @@ def read_journal(path: Path) -> tuple[Question, dict[str, Any], list[Event]]:
         RunDirError: the file cannot be read, or is not one that a sweep wrote.
     """
     try:
-        if path.stat().st_size > LARGEST_BYTES:
-            raise _damaged(path, f"it has more than {LARGEST_BYTES} bytes")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = foreign.read_text(path, largest_bytes=LARGEST_BYTES)
+    except (OSError, ValueError) as error:
         raise _damaged(path, str(error)) from error
     lines = text.split("\n")[:-1]  # what follows the last line end was torn
     if not lines:
@@ -160,7 +167,7 @@ def read_journal(path: Path) -> tuple[Question, dict[str, Any], list[Event]]:
     try:
         question = _question(path, head["question"])
         versions = dict(head["versions"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise _damaged(path, f"line 1 does not say what is asked ({error!r})") from error
     return question, versions, list(_read_events(path, lines[1:]))
 
@@ -182,7 +189,7 @@ def _read_events(path: Path, lines: Sequence[str]) -> Iterator[Event]:
                 yield from [_judgement(path, number, each) for each in read["judged"]]
                 continue
             event = _event(path, number, read)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
             raise _damaged(path, f"line {number} is no event ({error!r})") from error
         if isinstance(event, Asked):
             if event.trial != n_asked:

@@ -217,9 +217,9 @@ class Ledger:
         """A run that ended before the sweep was stopped, but was not told."""
         run_dir = self._find_dir(run)
         summary = rundir.read_summary(run_dir)
-        if summary is None or summary["status"] == "failed":
+        if summary is None or summary.get("status") == "failed":
             return None
-        if summary["status"] == "pruned" and self.pruning is not None:
+        if summary.get("status") == "pruned" and self.pruning is not None:
             history = rundir.read_history(run_dir).get(list_objectives(self._objective)[0], [])
             self.pruning.mark(run.trial, {run.number: history})
         values = objective_values(summary, self._objective)
@@ -264,7 +264,8 @@ class Ledger:
         n_failed, n_told = self.study.n_failed, self.study.n_told
         first = min(self.options.n_jobs, self.options.n_trials)
         told = {str(error) for error in self._errors}
-        if n_failed == n_told and n_told >= first and len(told) == 1:
+        is_shared = n_failed == n_told and n_told >= first and len(told) == 1
+        if is_shared and not _may_pass(self._errors[-1]):
             raise self._errors[-1]  # the next ones share it
         if n_failed > self.options.max_failure_rate * self.options.n_trials:
             log.error(
@@ -283,7 +284,8 @@ def _may_pass(values: Sequence[float] | Exception) -> bool:
     if isinstance(values, ErmlabError) or not isinstance(values, Exception):
         return False
     told = str(values).lower()
-    return isinstance(values, MemoryError | OSError) or "out of memory" in told
+    signs = ("out of memory", "allocate memory")  # torch's, of a GPU and of the processor
+    return isinstance(values, MemoryError | OSError) or any(sign in told for sign in signs)
 
 
 def _add_columns(run_dir: Path, columns: Mapping[str, Any]) -> None:

@@ -19,10 +19,12 @@ from hydra.core.utils import setup_globals
 from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from ermlab import rundir
+from ermlab import foreign, rundir
 from ermlab.config.schema import Config
 from ermlab.config.store import GROUPS, find_schema
 from ermlab.errors import RunDirError
+from ermlab.sweep.added_keys import fill_added
+from ermlab.sweep.resume import find_folder
 
 LARGEST_BYTES = 4 * 2**20  # a hundred times a usual one: more is some other file
 
@@ -41,24 +43,27 @@ def read_trial(run_dir: Path) -> RecordedTrial:
 
     It is taken from `.hydra/config.yaml` rather than composed again: a YAML file of the user's or
     of a newer ermlab may say something else by now. Interpolations stand in it as they were typed,
-    and options of ours get their schema back, which tells what is wrong with a file.
+    and options of ours get their schema back, which tells what is wrong with a file. A key that
+    ermlab has got since has its default.
 
     Raises:
         RunDirError: a file is missing, damaged, or not what Hydra writes.
     """
     hydra_path, config_path = run_dir / rundir.HYDRA_CONFIG, run_dir / rundir.CONFIG
-    read = _read_mapping(hydra_path).get("hydra")
+    read, text = _parse(_read(hydra_path), hydra_path).get("hydra"), _read(config_path)
     hydra = _merge(HydraConf, read, hydra_path, "hydra")
     choices = {str(k): None if v is None else str(v) for k, v in _choices(hydra, hydra_path)}
-    config = _merge(Config, _read_mapping(config_path), config_path, "the configuration")
+    config = _merge(Config, _parse(text, config_path), config_path, "the configuration")
     if OmegaConf.is_missing(config, "tracker"):
         config.tracker = {}  # of an ermlab that had no trackers
     for group in GROUPS:
         _restore_schema(config, group, choices.get(group), config_path)
     # As text: interpolations cannot be resolved here (OmegaConf.missing_keys does).
     missing = list(_missing(OmegaConf.to_container(config), ""))
-    if missing:
-        raise _damaged(config_path, f"it lacks {', '.join(missing)}")
+    whole = text.endswith("\n")
+    left = fill_added(config, missing, run_dir=run_dir, choices=choices, is_whole=whole)
+    if left:
+        raise _damaged(config_path, f"it lacks {', '.join(left)}")
     return RecordedTrial(config=config, choices=choices, hydra=hydra)
 
 
@@ -79,11 +84,11 @@ def as_in_run(trial: RecordedTrial, *, allow: Sequence[str]) -> Iterator[DictCon
         whole.hydra = trial.hydra.copy()
     instance = HydraConfig.instance()
     before = instance.cfg
-    cwd = str(trial.hydra.runtime.cwd)
+    folder = find_folder(str(trial.hydra.runtime.cwd))
     try:
         instance.set_config(whole)
         with (
-            chdir(cwd) if Path(cwd).is_dir() else nullcontext(),
+            nullcontext() if folder is None else chdir(folder),
             execution_whitelist(list(allow), reset=True),
         ):
             yield trial.config.copy()
@@ -91,14 +96,18 @@ def as_in_run(trial: RecordedTrial, *, allow: Sequence[str]) -> Iterator[DictCon
         instance.cfg = before
 
 
-def _read_mapping(path: Path) -> DictConfig:
+def _read(path: Path) -> str:
     try:
-        if path.stat().st_size > LARGEST_BYTES:
-            raise _damaged(path, f"it has more than {LARGEST_BYTES} bytes")
-        text = path.read_text(encoding="utf-8")
+        return foreign.read_text(path, largest_bytes=LARGEST_BYTES)
+    except (OSError, ValueError) as error:
+        raise _damaged(path, " ".join(str(error).split())) from error
+
+
+def _parse(text: str, path: Path) -> DictConfig:
+    try:
         rundir.check_yaml(text)
         read = OmegaConf.load(io.StringIO(text))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
+    except (ValueError, RecursionError, yaml.YAMLError, OmegaConfBaseException) as error:
         raise _damaged(path, " ".join(str(error).split())) from error
     if not isinstance(read, DictConfig):
         raise _damaged(path, "it is not a mapping")

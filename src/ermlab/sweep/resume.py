@@ -1,4 +1,7 @@
-"""Finds the command that began a sweep, so that it can be given again in the same folder."""
+"""Finds the command that began a sweep, so that it can be given again in the same folder.
+
+What such a command may ask for is checked in `permitted.py`.
+"""
 
 import io
 from dataclasses import dataclass
@@ -9,7 +12,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ermlab import rundir
+from ermlab import foreign, rundir
 from ermlab.errors import RunDirError
 
 LARGEST_BYTES = 4 * 2**20  # a hundred times a usual one: more is some other file
@@ -20,12 +23,22 @@ class Command:
     """How a sweep was started.
 
     Args:
-        words: what Hydra's command line gets, with the folder of the sweep.
-        folder: the one it was started in.
+        sweep_dir: its folder.
+        overrides: as Hydra's command line gets them; the last one is the folder of the sweep.
+        config_dirs: folders of further options.
+        folder: the one it was started in; None if that is not to be had.
     """
 
-    words: list[str]
-    folder: Path
+    sweep_dir: Path
+    overrides: list[str]
+    config_dirs: list[str]
+    folder: Path | None
+
+    @property
+    def words(self) -> list[str]:
+        """What Hydra's command line gets."""
+        options = [word for path in self.config_dirs for word in ("--config-dir", path)]
+        return ["--multirun", *options, *self.overrides]
 
 
 def find_command(sweep_dir: Path) -> Command:
@@ -48,18 +61,20 @@ def find_command(sweep_dir: Path) -> Command:
     try:
         hydra = _read(path)
         task, own = (_words(path, hydra["overrides"][name]) for name in ("task", "hydra"))
-        folder = Path(str(hydra["runtime"]["cwd"]))
+        folder = str(hydra["runtime"]["cwd"])
         sources = [dict(source) for source in hydra["runtime"]["config_sources"]]
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(path, f"it lacks a part ({error!r})") from error
     own = [each for each in own if not each.startswith(("hydra.mode=", "hydra.sweep.dir="))]
-    words = ["--multirun"]
-    for source in sources:
-        if source.get("provider") == "command-line":
-            words += ["--config-dir", str(source.get("path"))]
     return Command(
-        words=[*words, *task, *own, f"hydra.sweep.dir={_quote(sweep_dir.resolve())}"],
-        folder=folder,
+        sweep_dir=sweep_dir,
+        overrides=[*task, *own, f"hydra.sweep.dir={_quote(sweep_dir.resolve())}"],
+        config_dirs=[
+            str(Path(str(source.get("path"))).absolute())
+            for source in sources
+            if source.get("provider") == "command-line"
+        ],
+        folder=find_folder(folder),
     )
 
 
@@ -72,11 +87,20 @@ def _has_storage(path: Path) -> bool:
     return is_study and sweeper.get("storage") is not None
 
 
+def find_folder(recorded: str) -> Path | None:
+    """Take the folder that a run or sweep was started in, as it was recorded, if it is there.
+
+    A path that is not spelled as the system spells it was not written by Hydra: it may lead back
+    to wherever the reader stands, as `/proc/self/cwd` does.
+    """
+    path = Path(recorded)
+    is_real = path.is_absolute() and "\0" not in recorded and path.resolve() == path
+    return path if is_real and path.is_dir() else None
+
+
 def _read(path: Path) -> Any:
     try:
-        if path.stat().st_size > LARGEST_BYTES:
-            raise _damaged(path, f"it has more than {LARGEST_BYTES} bytes")
-        text = path.read_text(encoding="utf-8")
+        text = foreign.read_text(path, largest_bytes=LARGEST_BYTES)
         rundir.check_yaml(text)
         return OmegaConf.to_container(OmegaConf.load(io.StringIO(text)))["hydra"]  # type: ignore[index,call-overload]  # a KeyError is told
     except (OSError, UnicodeDecodeError, yaml.YAMLError, OmegaConfBaseException) as error:

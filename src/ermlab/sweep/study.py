@@ -29,6 +29,7 @@ from ermlab.sweep.journal import (
     read_journal,
 )
 from ermlab.sweep.question import Question, refuse_changes
+from ermlab.sweep.recorded_trials import check_events
 from ermlab.trial.provenance import find_versions
 
 log = logging.getLogger(__name__)
@@ -229,7 +230,11 @@ class Study:
             self._failed.add(told.trial)
         self.clock = self.clock if told.clock is None else told.clock
         values = None if told.state != "COMPLETE" else list(told.values or [])
-        self._study.tell(trial, values=values, state=TrialState[told.state])
+        try:
+            self._study.tell(trial, values=values, state=TrialState[told.state])
+        except RuntimeError as error:
+            if "Study.stop" not in str(error):  # which a grid's sampler calls after its last point
+                raise
 
     def _go_on(self, path: Path, question: Question, go_on_changed: bool) -> None:
         recorded, versions, events = read_journal(path)
@@ -241,6 +246,9 @@ class Study:
             holder="this folder",
             go_on_changed=go_on_changed,
         )
+        if not go_on_changed:
+            n, is_extended = len(self.directions), self._extend is not None
+            check_events(path, events, space=self._space, n_values=n, is_extended=is_extended)
         if not self._replay(events):
             log.info("the sampler has no seed: it goes on from the recorded trials")
             self._study, self._open, self._failed = self._new_study(), {}, set()

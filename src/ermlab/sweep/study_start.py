@@ -82,8 +82,11 @@ def sweep_study(hydra: Hydra, options: Mapping[str, Any], arguments: Sequence[st
         make_pruner=_pruner_maker(options),
         options=options,
     )
+    record = (sweep_dir / rundir.MULTIRUN, OmegaConf.to_yaml(hydra.config))
+    if not any((sweep_dir / name).exists() for name in (rundir.MULTIRUN, rundir.STUDY)):
+        rundir.write_whole(*record)  # before the study: a killed sweep has what it takes to go on
     study = open_sweep(asked, sweep_dir, n_trials)
-    rundir.write_whole(sweep_dir / rundir.MULTIRUN, OmegaConf.to_yaml(hydra.config))
+    rundir.write_whole(*record)  # not before: another sweep's command would be lost
     resume = f"ermlab resume {shlex.quote(str(sweep_dir))}"
     log.info("a stopped sweep goes on with: %s", resume)
     if study.was_stopped:
@@ -245,7 +248,10 @@ def _test_override(config: DictConfig, policy: str) -> list[str]:
 
 def _directions(direction: Any) -> list[str]:
     each = direction if OmegaConf.is_list(direction) or isinstance(direction, list) else [direction]
-    return [one if isinstance(one, str) else one.name for one in each]
+    names = [one if isinstance(one, str) else one.name for one in each]
+    if not names or not set(names) <= {"minimize", "maximize"}:
+        raise _out_of_range("direction", direction, "minimize or maximize, or a list of these")
+    return names
 
 
 def _extension(

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from ermlab import rundir
 from ermlab.config.check import check_config
 from ermlab.errors import CheckpointError, ConfigError
+from ermlab.lock import LEFT_BEHIND_S, locked
 from ermlab.loop.check import Check, Outcome
 from ermlab.loop.loop import train
 from ermlab.loop.progress import Progress
@@ -70,7 +71,7 @@ def run_trial(
     report: Reports | None = None,
     resume: Resume | None = None,
 ) -> dict[str, Any]:
-    """Train one configuration and write its run directory; Ctrl-C pauses a single run.
+    """Train one configuration and write its run directory; Ctrl-C and SIGTERM pause a single run.
 
     Args:
         config: the composed configuration.
@@ -88,12 +89,34 @@ def run_trial(
 
     Raises:
         CheckpointError: the run cannot be continued; its files are as before.
-        Paused: Ctrl-C was pressed.
+        KeyboardInterrupt: Ctrl-C was pressed; `Terminated`, a kind of it, after SIGTERM.
+        RunDirError: another process writes to the folder, which stays as it is.
         Exception: whatever hinders the trial, after a summary with status `failed` is written; a
             run to be continued that cannot even be built stays as it was.
     """
+    with locked(run_dir, wait_s=LEFT_BEHIND_S if is_sweep else 0):
+        return _carry_out(
+            config,
+            _Run(run_dir, resume, report),
+            choices=choices,
+            allow=allow,
+            is_sweep=is_sweep,
+            is_nudged=is_nudged,
+            on_check=on_check,
+        )
+
+
+def _carry_out(
+    config: DictConfig,
+    run: "_Run",
+    *,
+    choices: Mapping[str, str | None],
+    allow: Sequence[str],
+    is_sweep: bool,
+    is_nudged: bool,
+    on_check: OnCheck | None,
+) -> dict[str, Any]:
     began = time.perf_counter()
-    run = _Run(run_dir, resume, report)
     columns = flatten_choices(config, choices)
     try:
         check_config(config, choices=choices, is_sweep=is_sweep)
@@ -111,12 +134,13 @@ def run_trial(
         raise
     except Exception as error:
         if not run.is_continued:
-            unwritten = write_failure(run_dir, columns, error, wall_s=time.perf_counter() - began)
+            wall_s = time.perf_counter() - began
+            unwritten = write_failure(run.run_dir, columns, error, wall_s=wall_s)
             if unwritten is not None:
                 log.warning("the failed run left no summary: %s", unwritten.what)
         raise
     wall_s = run.earlier_s + time.perf_counter() - began
-    return write_outcome(run_dir, trial, outcome, columns, wall_s=wall_s, stack_size=1)
+    return write_outcome(run.run_dir, trial, outcome, columns, wall_s=wall_s, stack_size=1)
 
 
 def objective_value(summary: Mapping[str, Any], objective: str) -> float:
@@ -131,7 +155,7 @@ def objective_value(summary: Mapping[str, Any], objective: str) -> float:
         accuracy, so that a sampler learns to avoid its region.
     """
     worst = float("-inf") if objective.endswith("accuracy") else float("inf")
-    if summary["status"] == "diverged":
+    if summary.get("status") == "diverged":
         return worst
     value = summary.get(objective)
     if value is None:
@@ -162,7 +186,7 @@ class _Run:
     """
 
     def __init__(self, run_dir: Path, resume: Resume | None, report: Reports | None) -> None:
-        self._run_dir = run_dir
+        self.run_dir = run_dir
         self._report = report
         self._resume = resume
         self._saved: Checkpoint | None = None
@@ -174,7 +198,7 @@ class _Run:
         """Read the checkpoint, if that is asked for, and make the trial that it has to be of."""
         self._facts = early_facts(config)
         if self._resume is not None:
-            self._saved = read_checkpoint(self._run_dir)
+            self._saved = read_checkpoint(self.run_dir)
         self._check(self._facts)  # what is cheap first
         trial = build_trial(config, allow=allow)
         if self._saved is not None:
@@ -193,7 +217,7 @@ class _Run:
         columns: Mapping[str, Any],
     ) -> Outcome:
         """Train, and write what belongs to it; return how it ended."""
-        run_dir, plan, saved = self._run_dir, trial.plan, self._saved
+        run_dir, plan, saved = self.run_dir, trial.plan, self._saved
         learner = SingleLearner(trial.parts, pause)
         progress = Progress(learner, [plan])
         if saved is not None:

@@ -3,8 +3,8 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from ermlab.config.check import check_config
 from ermlab.errors import ErmlabError, RunDirError, StackError, describe_error
+from ermlab.lock import LEFT_BEHIND_S, locked
 from ermlab.loop.check import Check, Outcome
 from ermlab.loop.loop import Entrant, train
 from ermlab.loop.progress import Progress
@@ -157,6 +158,7 @@ class _Member:
     task: TrialTask
     trial: Trial
     build_s: float
+    lock: ExitStack = field(default_factory=ExitStack)
 
 
 class _Stack:
@@ -260,6 +262,8 @@ class _Stack:
     def take_apart(self) -> list[TrialTask]:
         """Take the trials that are left out of the stack."""
         tasks = [member.task for member in self._members.values()]
+        for member in self._members.values():
+            member.lock.close()
         self._members.clear()
         return tasks
 
@@ -276,6 +280,7 @@ class _Stack:
         return _Member(task=task, trial=trial, build_s=time.perf_counter() - began)
 
     def _open_folder(self, member: _Member) -> None:
+        member.lock.enter_context(locked(member.task.run_dir, wait_s=LEFT_BEHIND_S))
         clear_run(member.task.run_dir)
         write_standardization(member.trial, member.task.run_dir)
         columns = flatten_config(member.task.config, member.task.choices)
@@ -301,6 +306,7 @@ class _Stack:
             )
         except RunDirError as error:  # of this folder; the others keep their rows
             result = _fail(task, error, outcome.share_s)
+        member.lock.close()
         self._end(task, result)
 
     def _end(self, task: TrialTask, result: Result) -> None:
