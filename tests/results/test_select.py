@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from ermlab.errors import ConfigError
-from ermlab.results.select import objective_of, select_runs
+from ermlab.results.select import is_lower_better, objective_of, select_runs
 
 
 def order(chosen: pd.DataFrame) -> list[int]:
@@ -91,3 +91,18 @@ def test_the_objective_is_what_the_runs_say_and_have(
     runs: pd.DataFrame, changes: dict[str, Any], expected: str
 ) -> None:
     assert objective_of(runs.assign(**changes)) == expected
+
+
+@pytest.mark.parametrize(
+    ("column", "is_lower"),
+    [("valid_loss", True), ("valid_accuracy", False), ("val_acc_best", False), ("wall_s", True)],
+)
+def test_a_higher_accuracy_is_better(runs: pd.DataFrame, column: str, is_lower: bool) -> None:
+    assert is_lower_better(runs, column) == is_lower
+
+
+@pytest.mark.parametrize(("directions", "is_lower"), [("ab", True), ("aa", False)])
+def test_what_a_study_maximizes_is_better_when_higher(directions: str, is_lower: bool) -> None:
+    names = {"a": "maximize", "b": "minimize"}
+    frame = pd.DataFrame({"objective": ["value"] * 2, "direction": [names[d] for d in directions]})
+    assert is_lower_better(frame, "value") == is_lower

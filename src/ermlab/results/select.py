@@ -66,7 +66,7 @@ def is_lower_better(frame: pd.DataFrame, column: str) -> bool:
         directions = frame.loc[frame["objective"] == column, "direction"].dropna().unique()
         if len(directions) == 1:
             return str(directions[0]) != "maximize"
-    return not column.endswith(("accuracy", "acc"))
+    return not column.removesuffix("_best").removesuffix("_last").endswith(("accuracy", "acc"))
 
 
 def _check(
