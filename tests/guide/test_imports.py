@@ -69,7 +69,11 @@ TABLE = {
         "numpy pandas pyarrow omegaconf yaml matplotlib rich plotly scipy statsmodels",
     ),
     # loop: the progress bar is told of each of its checks. data: predict reads and writes files.
-    "cli": row(SHELL | {"loop", "data"}, "hydra typer omegaconf yaml rich", lazy="pandas torch"),
+    "cli": row(
+        SHELL | {"loop", "data"},
+        "hydra typer omegaconf yaml rich",
+        lazy="pandas torch optuna_dashboard",
+    ),
     "__main__": row(SHELL | {"cli"}, "hydra typer omegaconf rich"),
     # hydra_plugins: the study sweeper extends the one of hydra-optuna-sweeper.
     "plugins": row(SHELL, "hydra omegaconf hydra_plugins", lazy=" ".join(HEAVY)),

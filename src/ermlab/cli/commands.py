@@ -27,6 +27,7 @@ def run_command(words: Sequence[str], *, allow: Sequence[str]) -> None:
         SystemExit: always at its end; with code 0 if all went well.
     """
     commands: dict[str, Callable[[], Typer]] = {
+        "dashboard": _dashboard,
         "predict": lambda: _predict(allow),
         "results": _results,
         "resume": lambda: _resume(allow),
@@ -99,6 +100,24 @@ def _predict(allow: Sequence[str]) -> "Typer":
             overwrite=overwrite,
             allow=allow,
         )
+
+    return app
+
+
+def _dashboard() -> "Typer":
+    from typer import Argument, Option, Typer
+
+    app = Typer(add_completion=False, pretty_exceptions_enable=False)
+
+    @app.command(name="dashboard")
+    def dashboard(
+        path: Path = Argument(..., metavar="DIR", help="Directory of a sweep, or a study's file."),
+        port: int = Option(8080, min=0, max=65535, help="Port on this machine; 0: a free one."),
+    ) -> None:
+        """Show the study of a sweep in the browser, live while it runs; Ctrl-C ends it."""
+        from ermlab.cli.dashboard import dashboard_command
+
+        dashboard_command(path, port=port)
 
     return app
 
