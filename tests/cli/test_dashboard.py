@@ -24,24 +24,20 @@ from ermlab import rundir
 from ermlab.cli.dashboard import dashboard_command
 from ermlab.errors import ConfigError, RunDirError
 from ermlab.sweep.found_study import find_study
-from ermlab.sweep.journal import Question
-from ermlab.sweep.study import Study, describe_space
+from ermlab.sweep.journal import Asked, Journal, Question, Told
+from ermlab.sweep.study import describe_space
 
 SPACE = {"optimizer.lr": FloatDistribution(0.001, 0.1)}
 
 
 def begin_study(folder):
+    """Begin the journal of a sweep; give what writes to it."""
     question = Question(
         space=describe_space(SPACE), fixed=[], directions=["minimize"], replicates=1
     )
-    return Study(
-        folder / rundir.STUDY,
-        make_sampler=lambda: optuna.samplers.RandomSampler(seed=0),
-        space=SPACE,
-        question=question,
-        extend=None,
-        go_on_changed=False,
-    )
+    journal = Journal(folder / rundir.STUDY)
+    journal.begin(question, {})
+    return journal
 
 
 @contextmanager
@@ -84,8 +80,8 @@ def optuna_study(storage):
 
 
 def test_it_shows_the_trials_grows_with_them_and_ends_with_ctrl_c(tmp_path):
-    study = begin_study(tmp_path)
-    study.ask()
+    journal = begin_study(tmp_path)
+    journal.asked(Asked(trial=0, params={"optimizer.lr": 0.01}))
     with dashboard(tmp_path) as (process, address):
         (summary,) = get(address, "/api/studies")["study_summaries"]
         assert summary["study_name"] == tmp_path.name
@@ -94,8 +90,8 @@ def test_it_shows_the_trials_grows_with_them_and_ends_with_ctrl_c(tmp_path):
             return [t["state"] for t in get(address, "/api/studies/0")["trials"]]
 
         assert states() == ["Running"]
-        study.tell(0, [0.5])
-        study.ask()
+        journal.told(Told(trial=0, state="COMPLETE", values=[0.5]))
+        journal.asked(Asked(trial=1, params={"optimizer.lr": 0.02}))
         assert wait_for(states, ["Complete", "Running"]) == ["Complete", "Running"]
         with urllib.request.urlopen(f"{address}/dashboard", timeout=60) as page:
             assert "Optuna Dashboard" in page.read().decode()
@@ -106,7 +102,7 @@ def test_it_shows_the_trials_grows_with_them_and_ends_with_ctrl_c(tmp_path):
         told, complaint = process.communicate(timeout=60)
         assert (process.returncode, complaint) == (0, "")
         assert "the dashboard has ended" in told
-    study.close()
+    journal.close()
 
 
 @pytest.mark.parametrize("kind", ["url in multirun.yaml", "database", "journal", "folder"])

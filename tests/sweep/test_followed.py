@@ -1,6 +1,5 @@
-"""A study that follows a journal: equal to the sweep's own study, also while it grows."""
+"""A study that follows the journal of a sweep: the same trials, also while it grows."""
 
-import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
@@ -8,31 +7,42 @@ from optuna.trial import TrialState
 from ermlab import rundir
 from ermlab.errors import RunDirError
 from ermlab.sweep.followed import FollowedStudy
-from ermlab.sweep.journal import Question
-from ermlab.sweep.study import Study, describe_space
+from ermlab.sweep.journal import Asked, Journal, Question, Told
+from ermlab.sweep.study import describe_space
 
 SPACE = {
     "optimizer.lr": FloatDistribution(0.001, 0.1, log=True),
     "model": CategoricalDistribution(["linear", "mlp"]),
 }
+QUESTION = Question(space=describe_space(SPACE), fixed=[], directions=["minimize"], replicates=1)
+
+
+class Sweep:
+    """Writes a journal as a sweep does, with points of its own."""
+
+    def __init__(self, path):
+        self.journal = Journal(path)
+        self.journal.begin(QUESTION, {})
+        self.n_asked = 0
+
+    def ask(self, **others):
+        params = {"optimizer.lr": 0.001 * (self.n_asked + 1), "model": "mlp", **others}
+        self.journal.asked(Asked(trial=self.n_asked, params=params))
+        self.n_asked += 1
+        return self.n_asked - 1, params
+
+    def tell(self, trial, values):
+        state = "PRUNED" if values is None else "COMPLETE"
+        failed = values is None
+        self.journal.told(Told(trial=trial, state=state, values=values, failed=failed))
 
 
 @pytest.fixture
 def study(tmp_path):
-    """The study of a sweep, as the sweep itself writes it."""
-    question = Question(
-        space=describe_space(SPACE), fixed=[], directions=["minimize"], replicates=1
-    )
-    made = Study(
-        tmp_path / rundir.STUDY,
-        make_sampler=lambda: optuna.samplers.RandomSampler(seed=0),
-        space=SPACE,
-        question=question,
-        extend=None,
-        go_on_changed=False,
-    )
-    yield made
-    made.close()
+    """The journal of a sweep."""
+    sweep = Sweep(tmp_path / rundir.STUDY)
+    yield sweep
+    sweep.journal.close()
 
 
 def trials(followed):
@@ -86,11 +96,10 @@ def test_losses_appear_step_by_step_while_a_run_trains(study, tmp_path):
 
 
 def test_a_key_that_is_not_in_the_space_is_an_attribute(study, tmp_path):
-    study._extend = lambda trial: trial.suggest_int("model.hidden_units", 1, 9)
-    _, params = study.ask()
+    study.ask(**{"model.hidden_units": 7})
     (found,) = trials(FollowedStudy(tmp_path))
     assert set(found.params) == set(SPACE)
-    assert found.user_attrs["model.hidden_units"] == params["model.hidden_units"]
+    assert found.user_attrs["model.hidden_units"] == 7
 
 
 def test_the_journal_is_only_read(study, tmp_path):

@@ -140,8 +140,7 @@ class FollowedStudy:
 
 def _state(told: Told) -> TrialState:
     # The sampler is told of a failure as of a trial pruned without a report (see study.py).
-    is_failure = getattr(told, "failed", told.state == "PRUNED")
-    return TrialState.FAIL if is_failure else TrialState[told.state]
+    return TrialState.FAIL if told.failed else TrialState[told.state]
 
 
 def _time_of(path: Path) -> datetime | None:
