@@ -66,6 +66,7 @@ TABLE = {
         LAYER_0,
         # omegaconf and yaml read .hydra/config.yaml; the others are tables, plots and statistics.
         "numpy pandas pyarrow omegaconf yaml matplotlib rich plotly scipy statsmodels",
+        lazy="optuna jinja2",  # importance, Pareto fronts; the page of a report
     ),
     # loop: the progress bar is told of each of its checks.
     "cli": row(SHELL | {"loop"}, "hydra typer omegaconf yaml rich", lazy="pandas"),

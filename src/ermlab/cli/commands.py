@@ -1,4 +1,4 @@
-"""The commands beside Hydra's application, as the shell sees them: `results`, `resume`, `verify`.
+"""The commands beside Hydra's application, as the shell sees them: `plot`, `report`, ....
 
 What they do is in `results/` and `sweep/`, which are imported when a command runs.
 """
@@ -27,6 +27,8 @@ def run_command(words: Sequence[str], *, allow: Sequence[str]) -> None:
         SystemExit: always at its end; with code 0 if all went well.
     """
     commands: dict[str, Callable[[], Typer]] = {
+        "plot": _plot,
+        "report": _report,
         "results": _results,
         "resume": lambda: _resume(allow),
         "verify": lambda: _verify(allow),
@@ -68,6 +70,48 @@ def _results() -> "Typer":
             format=format,
             output=output,
         )
+
+    return app
+
+
+def _plot() -> "Typer":
+    from typer import Argument, Option, Typer
+
+    app = Typer(add_completion=False, pretty_exceptions_enable=False)
+
+    @app.command(name="plot")
+    def plot(
+        dirs: list[Path] = Argument(..., help=DIRS),
+        kind: str = Option(
+            "curves", help="curves, slice, heatmap, parallel, importance, pareto or timeline."
+        ),
+        x: str | None = Option(None, help="Key along the horizontal axis of a heat map."),
+        y: str | None = Option(None, help="Key along its vertical axis."),
+        columns: str | None = Option(None, help="Two columns, joined by a comma, for pareto."),
+        output: Path | None = Option(None, help="File to write: .png, .svg or .html."),
+    ) -> None:
+        """Draw the runs into a picture; without --output into KIND.png in the first folder."""
+        from ermlab.results.plots.command import plot_command
+
+        plot_command(dirs, kind=kind, x=x, y=y, columns=columns, output=output)
+
+    return app
+
+
+def _report() -> "Typer":
+    from typer import Argument, Option, Typer
+
+    app = Typer(add_completion=False, pretty_exceptions_enable=False)
+
+    @app.command(name="report")
+    def report(
+        dirs: list[Path] = Argument(..., help=DIRS),
+        output: Path | None = Option(None, help="File to write; else report.html in the folder."),
+    ) -> None:
+        """Write one HTML page about the runs, which needs no network: winner, table, pictures."""
+        from ermlab.results.report.command import report_command
+
+        report_command(dirs, output=output)
 
     return app
 
