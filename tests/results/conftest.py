@@ -1,13 +1,12 @@
 """Run directories for the tests of `results/`, written by `rundir` as a run writes them."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
-from chromium import browse, find_browser, read_page
 
 from ermlab import rundir
 
@@ -58,23 +57,3 @@ def runs() -> pd.DataFrame:
             "version_torch": ["2.13"] * 5,
         }
     )
-
-
-@pytest.fixture(scope="session")
-def one_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Give a real headless Chromium, one for all tests of a process; skips where there is none."""
-    paths = find_browser()
-    if isinstance(paths, str):
-        pytest.skip(paths)
-    with browse(paths, tmp_path_factory.mktemp("profile")) as driver:
-        yield driver
-
-
-@pytest.fixture
-def browser(one_browser: Any) -> Any:
-    """Give the browser with an empty page, light colours and nothing recorded."""
-    one_browser.get("about:blank")
-    one_browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
-    one_browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    read_page(one_browser)
-    return one_browser

@@ -1,6 +1,7 @@
 """A real headless Chromium for tests, driven by selenium: installed by apt where that is possible.
 
-`browse(folder)` gives a browser that records each network request and each line of its console.
+The browser records each network request and each line of its console. A conftest.py imports the
+fixtures `one_browser` and `browser` from here.
 """
 
 import fcntl
@@ -14,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 PACKAGES = ("chromium", "chromium-driver", "fonts-dejavu-core")
 INSIDE = ("data:", "blob:", "chrome:")  # what a page holds itself, and the browser's first page
@@ -121,3 +124,23 @@ def emulate(driver: Any, *, scheme: str = "light", media: str = "") -> None:
     """Make the page believe in a colour scheme (light, dark) and a medium (print, or screen)."""
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
+
+
+@pytest.fixture(scope="session")
+def one_browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Give a real headless Chromium, one for all tests of a process; skips where there is none."""
+    paths = find_browser()
+    if isinstance(paths, str):
+        pytest.skip(paths)
+    with browse(paths, tmp_path_factory.mktemp("profile")) as driver:
+        yield driver
+
+
+@pytest.fixture
+def browser(one_browser: Any) -> Any:
+    """Give the browser with an empty page, light colours and nothing recorded."""
+    one_browser.get("about:blank")
+    emulate(one_browser)
+    set_width(one_browser, 1100)
+    read_page(one_browser)
+    return one_browser

@@ -15,6 +15,7 @@ from ermlab.results.plots.subject import Subject
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
+MAX_DEPTH = 8  # own; of the trees: for 1,000 runs ten times faster than Optuna's 64, shares alike
 FEWEST_RUNS = 4  # own; a forest of fewer has nothing to split
 
 
@@ -94,8 +95,9 @@ def find_importance(subject: Subject) -> dict[str, float]:
             for i, rank in enumerate(ranks)
         ]
     )
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-    return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
+    evaluator = optuna.importance.FanovaImportanceEvaluator(max_depth=MAX_DEPTH, seed=0)
+    shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    return {name: float(share) for name, share in shares.items()}
 
 
 def _distribution(subject: Subject, name: str) -> "BaseDistribution":

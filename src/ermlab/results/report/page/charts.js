@@ -3,6 +3,7 @@
 const PICTURES = JSON.parse(document.getElementById("data").textContent);
 const CHARACTER = 6.8; // pixels, about the width of one in a tick's text
 const LETTER = 6.1; // pixels, about the width of one in a label
+const SLACK = 2; // pixels beside a bar that still mean it, since some are as thin
 const NEAR = 28; // pixels; a pointer farther from a mark does not mean it
 
 function drawPicture(figure) {
@@ -190,7 +191,7 @@ function findHit(hits, x, y) {
   for (const hit of hits) {
     if (hit.box) {
       const { box } = hit;
-      const isIn = x >= box.x && x <= box.x + box.width && y >= box.y && y <= box.y + box.height;
+      const isIn = x >= box.x - SLACK && x <= box.x + box.width + SLACK && y >= box.y && y <= box.y + box.height;
       if (isIn) return hit;
       continue;
     }

@@ -7,6 +7,7 @@ const names = heads.map((head) => head.dataset.name);
 const rows = [...body.rows];
 const input = document.getElementById("filter");
 const count = document.getElementById("filter-count");
+const UNFINISHED = /[<>=!]$/; // a condition that is still being typed
 const CONDITION = /^(.+?)(<=|>=|!=|<|>|=)(.+)$/;
 
 function sortBy(column) {
@@ -33,23 +34,17 @@ function readCell(row, column, isNumber) {
 }
 
 function filterRows() {
-  const tests = [];
-  for (const word of input.value.trim().split(/\s+/).filter(Boolean)) {
-    const test = makeTest(word);
-    if (typeof test === "string") {
-      count.textContent = test;
-      count.classList.add("is-wrong");
-      return;
-    }
-    tests.push(test);
-  }
+  const words = input.value.trim().split(/\s+/).filter((word) => word && !UNFINISHED.test(word));
+  const made = words.map(makeTest); // a test, or what is wrong with the word
+  const tests = made.filter((each) => typeof each !== "string");
+  const wrong = made.find((each) => typeof each === "string");
   let shown = 0;
   for (const row of rows) {
     row.hidden = !tests.every((test) => test(row));
     shown += !row.hidden;
   }
-  count.classList.remove("is-wrong");
-  count.textContent = `${shown} of ${rows.length} runs`;
+  count.classList.toggle("is-wrong", wrong !== undefined);
+  count.textContent = wrong ?? `${shown} of ${rows.length} runs`;
 }
 
 function makeTest(word) {
