@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from ermlab.results.plots.subject import load_subject
-from ermlab.results.report.winner import find_command, find_winner
+from ermlab.results.report.winner import find_winner
 
 MakeSweep = Callable[..., Path]
 Raw = Callable[[Path], list[dict[str, Any]]]
@@ -57,17 +57,3 @@ def test_one_seed_has_no_interval(make_sweep: MakeSweep) -> None:
 
 def test_without_a_result_there_is_no_winner(make_sweep: MakeSweep) -> None:
     assert find_winner(load_subject([make_sweep(lrs=(1.0,))])) is None
-
-
-def test_the_command_trains_the_winner_with_its_test(make_sweep: MakeSweep) -> None:
-    run_dir = make_sweep() / "0"
-    assert find_command(run_dir, has_test=True) == ""  # nothing of Hydra's lies there
-    (run_dir / ".hydra").mkdir()
-    overrides = run_dir / ".hydra" / "overrides.yaml"
-    overrides.write_text("- optimizer.lr=0.1\n- loop.test=false\n- 'x=a b'\n")
-    assert find_command(run_dir, has_test=True) == "ermlab optimizer.lr=0.1 'x=a b'"
-    assert (
-        find_command(run_dir, has_test=False) == "ermlab optimizer.lr=0.1 loop.test=false 'x=a b'"
-    )
-    overrides.write_text("just text")
-    assert find_command(run_dir, has_test=True) == ""

@@ -1,6 +1,5 @@
 """What a report says in words: what was asked, what it took, and with which versions."""
 
-import shlex
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from ermlab.results.plots.subject import (
     read_words,
 )
 from ermlab.results.plots.timeline import find_spans
+from ermlab.results.report.repeat import repeat_sweep
 from ermlab.results.table import cell_text, escape_controls
 
 Pairs = list[tuple[str, str]]
@@ -29,7 +29,6 @@ _SWEEPER = {
     "direction": "direction",
     "sweep_test": "test split read by",
 }
-_MODE = "hydra.mode="  # Hydra adds it by itself for -m
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +58,6 @@ def list_asked(subject: Subject) -> list[Asked]:
 def _read_asked(folder: Path, sweep: dict[str, Any]) -> Asked:
     searched = list_searched(sweep)
     task = read_words(sweep, "hydra", "overrides", "task")
-    hydra = read_words(sweep, "hydra", "overrides", "hydra")
-    words = [word for word in hydra if not word.startswith(_MODE)] + task
     choices = dig(sweep, "hydra", "runtime", "choices") or {}
     settings: Pairs = []
     for group, name in (("hydra/sweeper", "sweeper"), ("hydra/sweeper/sampler", "sampler")):
@@ -76,20 +73,11 @@ def _read_asked(folder: Path, sweep: dict[str, Any]) -> Asked:
         settings.append(("launcher", escape_controls(str(choices["hydra/launcher"]))))
     return Asked(
         folder=escape_controls(str(folder)),
-        command=escape_controls(shlex.join(["ermlab", "-m", *find_config_dir(sweep), *words])),
+        command=escape_controls(repeat_sweep(sweep)),
         searched=[(escape_controls(key), escape_controls(said)) for key, said in searched.items()],
         fixed=[escape_controls(word) for word in task if word.partition("=")[0] not in searched],
         settings=settings,
     )
-
-
-def find_config_dir(config: dict[str, Any]) -> list[str]:
-    """Give the words `--config-dir FOLDER` of a command, if its configuration came from there."""
-    sources = dig(config, "hydra", "runtime", "config_sources")
-    for source in sources if isinstance(sources, list) else []:
-        if dig(source, "provider") == "command-line" and dig(source, "path"):
-            return ["--config-dir", str(source["path"])]
-    return []
 
 
 def list_statuses(runs: pd.DataFrame) -> Pairs:

@@ -1,6 +1,5 @@
 """The winner of a report: the configuration with the best objective, and its test result."""
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ermlab import rundir
 from ermlab.results.plots.groups import COVERED, group_runs
-from ermlab.results.plots.subject import Subject, read_yaml
+from ermlab.results.plots.subject import Subject
+from ermlab.results.report.repeat import repeat_run
 from ermlab.results.table import cell_text, escape_controls
 
 SHOWN = ("train_loss", "valid_loss", "test_loss", "generalization_gap")
@@ -79,7 +78,7 @@ def find_winner(subject: Subject) -> Winner | None:
         rows=best.rows,
         results=results,
         n_groups=len(groups),
-        command=escape_controls(find_command(run_dir, has_test=has_test)),
+        command=escape_controls(repeat_run(run_dir, has_test=has_test)),
         has_test=has_test,
     )
 
@@ -99,21 +98,6 @@ def summarize(name: str, column: "pd.Series[Any]") -> Result | None:
     return Result(
         name=name, n=len(values), mean=mean, deviation=deviation, low=float(low), high=float(high)
     )
-
-
-def find_command(run_dir: Path, *, has_test: bool) -> str:
-    """Give the command that trains a run again; empty if Hydra's files of it cannot be read.
-
-    Args:
-        run_dir: the run directory.
-        has_test: whether its test split was read: a sweep reads that of the winner at its end,
-            and told each run not to.
-    """
-    words = read_yaml(run_dir / rundir.OVERRIDES)
-    if not isinstance(words, list):
-        return ""
-    kept = [str(word) for word in words if not (has_test and word == "loop.test=false")]
-    return shlex.join(["ermlab", *kept])
 
 
 def describe_result(result: Result) -> dict[str, str]:
