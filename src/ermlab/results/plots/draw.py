@@ -33,6 +33,7 @@ LONG = 34  # own; characters of a label that do not fit beside a panel in one li
 LONGEST = 150  # own; characters of a name in a legend
 SHORT = 14  # own; characters of a name that has room beside its curve
 GREY = "#555555"
+CHARACTER_IN = 0.075  # inches; about the width of one
 LINE_IN = 0.17  # inches; a line of text with the space to the next
 STYLE: dict[str, Any] = {
     "font.family": FONT,
@@ -73,7 +74,7 @@ def draw_picture(picture: Picture) -> "Figure":
         FigureCanvasAgg(figure)
         is_named = _is_named_beside(picture)
         names = _list_names(picture, with_lines=not is_named)
-        told = [textwrap.fill(fit_text(name[:LONGEST]), int(width * 12)) for name in names]
+        told = [textwrap.fill(fit_text(name[:LONGEST]), int(width * 13.2)) for name in names]
         beside = max(int(width * 13 / (max(map(len, told), default=1) + 5)), 1)
         n_lines = len(note) + -(-sum(name.count("\n") + 1 for name in told) // beside)
         below_in = LINE_IN * n_lines + 0.06
@@ -167,13 +168,15 @@ def _draw_panel(
         draw_threads(axes, panel)
         return
     x_limits, y_limits = find_limits(panel)
+    has_bar = any(isinstance(mark, Cells) for mark in panel.marks)
+    room = (width - (1.3 if has_bar else 0.7)) / CHARACTER_IN
     axes.set_xscale("log" if panel.x.scale == LOG else "linear")
     axes.set_yscale("log" if panel.y.scale == LOG else "linear")
     axes.set_xlim(*x_limits)
     axes.set_ylim(*y_limits)
-    _set_ticks(axes.xaxis, panel.x, x_limits, most=max(int(width * 1.7), 3), width=width)
+    _set_ticks(axes.xaxis, panel.x, x_limits, most=max(int(width * 1.7), 3), room=room)
     highest = panel.ceiling if panel.ceiling is not None else y_limits[1]
-    _set_ticks(axes.yaxis, panel.y, (y_limits[0], highest), most=6, width=width)
+    _set_ticks(axes.yaxis, panel.y, (y_limits[0], highest), most=12 if panel.y.ticks else 6)
     axes.set_xlabel(fit_text(panel.x.label))
     if is_first:
         axes.set_ylabel(
@@ -192,13 +195,13 @@ def _draw_panel(
         axes.set_axisbelow(True)
 
 
-def _set_ticks(side: Any, axis: Axis, limits: Limits, most: int, width: float) -> None:
+def _set_ticks(side: Any, axis: Axis, limits: Limits, most: int, room: float | None = None) -> None:
     from matplotlib.ticker import NullLocator
 
-    ticks = find_ticks(axis, limits, most)
+    ticks = find_ticks(axis, limits, most, room)
     side.set_ticks([value for value, _ in ticks], [fit_text(text) for _, text in ticks])
     side.set_minor_locator(NullLocator())
-    if side.axis_name == "x" and sum(len(name) + 2 for name in axis.names) > 13 * width:
+    if room is not None and sum(len(name) + 2 for name in axis.names) > room:
         for label in side.get_ticklabels():
             label.set(rotation=30, ha="right", rotation_mode="anchor")
 

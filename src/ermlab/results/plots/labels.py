@@ -56,10 +56,19 @@ def describe_axis(frame: pd.DataFrame, name: str, logs: Iterable[str] = ()) -> A
         shown = tuple(plain_text(each, LONGEST_TICK) for each in names)
         return Axis(label=describe_column(frame, name), ticks=ticks, names=shown)
     values = finite_values(frame[name])
-    scale = LOG if choose_scale(values, is_searched=name in logs) == LOG else LINEAR
     unique = np.unique(values)
     ticks = tuple(unique.tolist()) if 0 < len(unique) <= FEW else ()
+    is_searched = name in logs or bool(ticks and _is_geometric(unique))
+    scale = choose_scale(values, is_searched=is_searched)
     return Axis(label=describe_column(frame, name), scale=scale, ticks=ticks)
+
+
+def _is_geometric(values: NDArray[np.float64]) -> bool:
+    """Whether a few ascending values are spaced more evenly by ratio than by difference."""
+    if len(values) < 3 or values[0] <= 0:
+        return False
+    gaps, ratios = np.diff(values), np.diff(np.log(values))
+    return bool(ratios.std() / ratios.mean() < gaps.std() / gaps.mean())
 
 
 def describe_column(frame: pd.DataFrame, name: str) -> str:

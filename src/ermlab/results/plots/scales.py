@@ -37,13 +37,17 @@ def find_axis_limits(axis: Axis, values: Numbers) -> Limits:
     return _limits(axis, [values], ROOM)
 
 
-def find_ticks(axis: Axis, limits: Limits, most: int) -> list[tuple[float, str]]:
+def find_ticks(
+    axis: Axis, limits: Limits, most: int, room: float | None = None
+) -> list[tuple[float, str]]:
     """Choose round ticks, or thin those that the axis names, so that their text does not overlap.
 
     Args:
         axis: what is measured.
         limits: lowest and highest value shown.
         most: how many ticks have room, >= 2.
+        room: how many characters have room along the axis, for ticks that it names; None where
+            the texts stand above each other.
 
     Returns:
         Value and text of each tick within the limits, ascending.
@@ -56,7 +60,8 @@ def find_ticks(axis: Axis, limits: Limits, most: int) -> list[tuple[float, str]]
         kept: list[float] = []
         span = _place(axis, limits[1]) - _place(axis, limits[0])
         for tick in axis.ticks:
-            if not kept or _place(axis, tick) - _place(axis, kept[-1]) >= span / most:
+            wide = 1 / most if room is None else (len(f"{tick:.6g}") + 1.5) / room
+            if not kept or _place(axis, tick) - _place(axis, kept[-1]) >= span * wide:
                 kept.append(tick)
     else:
         kept = _round_ticks(axis, limits, most)

@@ -18,6 +18,7 @@ from ermlab.results.report.facts import list_asked, list_costs, list_statuses, l
 from ermlab.results.report.page import make_page
 from ermlab.results.report.payload import make_payload
 from ermlab.results.report.run_rows import make_run_table
+from ermlab.results.report.stages import Stages
 from ermlab.results.report.winner import describe_result, find_winner
 from ermlab.results.table import escape_controls, print_text
 
@@ -67,7 +68,13 @@ def gather(subject: Subject, dirs: Sequence[Path | str], *, folder: Path) -> dic
     named = [str(each) if Path(each).name else Path(each).absolute().name for each in dirs]
     named = named[:MOST_IN_TITLE]
     named += [f"{len(dirs) - MOST_IN_TITLE} more"] if len(dirs) > MOST_IN_TITLE else []
-    drawn = {name: _try(describe, subject) for name, describe in _pictures(subject).items()}
+    pictures, drawn = _pictures(subject), {}
+    with Stages(len(pictures) + 1, n_runs=len(runs)) as stages:
+        for name, describe in pictures.items():
+            stages.begin(f"{name} of {len(runs)} runs")
+            drawn[name] = _try(describe, subject)
+        stages.begin("table")
+        table = make_run_table(runs, winner.rows if winner else [], folder=folder)
     return {
         "title": escape_controls(", ".join(named)),
         "date": time.strftime("%Y-%m-%d %H:%M"),
@@ -78,7 +85,7 @@ def gather(subject: Subject, dirs: Sequence[Path | str], *, folder: Path) -> dic
         "asked": list_asked(subject),
         "winner": winner,
         "results": [describe_result(each) for each in winner.results] if winner else [],
-        "table": make_run_table(runs, winner.rows if winner else [], folder=folder),
+        "table": table,
         "costs": list_costs(subject),
         "versions": list_versions(runs),
         "pictures": {

@@ -50,7 +50,7 @@ def _panel(panel: Panel) -> dict[str, Any]:
 
 
 def _axis(axis: Axis, limits: Limits, ticked: Limits) -> dict[str, Any]:
-    ticks = find_ticks(axis, ticked, MOST_TICKS)
+    ticks = find_ticks(axis, ticked, MOST_TICKS, room=math.inf)
     return {
         "label": axis.label,
         "isLog": axis.scale == LOG,

@@ -84,9 +84,12 @@ function drawAxes(svg, panel, place, margin, inner, ticksEnd, isBlank) {
     add(svg, "text", { x, y: bottom + 17, "text-anchor": "middle" }, text);
   }
   const room = Math.floor((margin.left - ticksEnd) / CHARACTER) + 1;
+  let lowest = Infinity; // where the text of the last tick begins
   for (const [value, text] of panel.y.ticks) {
     const y = place.y(value);
     if (!isBlank) add(svg, "line", { x1: margin.left, x2: margin.left + inner.width, y1: y, y2: y, class: "grid" });
+    if (y > lowest) continue;
+    lowest = y - 13;
     const cut = text.length > room ? `${text.slice(0, room - 1)}…` : text;
     add(svg, "text", { x: margin.left - 7, y, "text-anchor": "end", "dominant-baseline": "central" }, cut);
   }
