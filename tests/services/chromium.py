@@ -112,6 +112,11 @@ def read_page(driver: Any) -> Page:
     return Page([url for url in sent if url != own and not url.startswith(INSIDE)], console)
 
 
+def wait_until_drawn(driver: Any) -> None:
+    """Wait until the page has drawn what it draws after loading, or after its width changed."""
+    driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+
+
 def set_width(driver: Any, width: int, height: int = 900) -> None:
     """Make the page as wide as a window of so many CSS pixels."""
     driver.execute_cdp_cmd(

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chromium import read_page
+from chromium import read_page, wait_until_drawn
 
 from ermlab.results.plots.command import KINDS, describe
 from ermlab.results.plots.draw_html import draw_figure, write_page
@@ -50,6 +50,7 @@ def test_a_page_asks_the_network_for_nothing_and_nothing_is_amiss(
 ) -> None:
     write_page(describe_kind(make_sweep(), kind), tmp_path / "picture.html")
     browser.get((tmp_path / "picture.html").as_uri())
+    wait_until_drawn(browser)
     drawn = browser.execute_script("return document.querySelectorAll('.main-svg').length")
     assert drawn > 0
     page = read_page(browser)
@@ -66,6 +67,7 @@ def test_hostile_text_does_nothing_in_a_page(
     sweep = make_sweep("both/b", lrs=(0.1,), **{"model": "x", "model.<b>x</b>": "y"}).parent
     write_page(describe_kind(sweep, kind), tmp_path / "picture.html")
     browser.get((tmp_path / "picture.html").as_uri())
+    wait_until_drawn(browser)
     assert browser.execute_script("return window.hacked") is None
     assert browser.execute_script("return document.querySelectorAll('.main-svg').length") > 0
     page = read_page(browser)

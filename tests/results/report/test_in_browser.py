@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chromium import emulate, read_page, set_width
+from chromium import emulate, read_page, set_width, wait_until_drawn
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -37,6 +37,7 @@ def sweep(make_sweep: MakeSweep) -> Path:
 def page(sweep: Path, browser: Any) -> Any:
     """Give the browser with the report open; at the end nothing was asked for or complained of."""
     browser.get(ermlab.report(sweep).as_uri())
+    wait_until_drawn(browser)
     yield browser
     done = read_page(browser)
     assert done.requests == []
@@ -196,7 +197,7 @@ def luminance(colour: str) -> float:
 @pytest.mark.parametrize("width", [360, 1100])
 def test_no_page_is_wider_than_its_window(page: Any, width: int) -> None:
     set_width(page, width)
-    page.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+    wait_until_drawn(page)
     assert page.execute_script("return document.documentElement.scrollWidth") == width
     assert page.execute_script(WIDER) == []
     scrolls = page.execute_script(
@@ -207,7 +208,7 @@ def test_no_page_is_wider_than_its_window(page: Any, width: int) -> None:
 
 def test_pictures_are_drawn_anew_for_a_narrow_window(page: Any) -> None:
     set_width(page, 360)
-    page.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+    wait_until_drawn(page)
     widths = page.execute_script(
         "return [...document.querySelectorAll('.panels svg')].map(s => s.viewBox.baseVal.width)"
     )

@@ -10,7 +10,6 @@ from ermlab.results.plots.draw_threads import draw_threads
 from ermlab.results.plots.palette import COLOURS
 from ermlab.results.plots.picture import (
     LOG,
-    Axis,
     Bars,
     Cells,
     Line,
@@ -19,7 +18,7 @@ from ermlab.results.plots.picture import (
     Points,
     Threads,
 )
-from ermlab.results.plots.scales import Limits, find_limits, find_ticks
+from ermlab.results.plots.scales import find_heights, find_limits, find_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -174,9 +173,11 @@ def _draw_panel(
     axes.set_yscale("log" if panel.y.scale == LOG else "linear")
     axes.set_xlim(*x_limits)
     axes.set_ylim(*y_limits)
-    _set_ticks(axes.xaxis, panel.x, x_limits, most=max(int(width * 1.7), 3), room=room)
-    highest = panel.ceiling if panel.ceiling is not None else y_limits[1]
-    _set_ticks(axes.yaxis, panel.y, (y_limits[0], highest), most=12 if panel.y.ticks else 6)
+    _set_ticks(axes.xaxis, find_ticks(panel.x, x_limits, max(int(width * 1.7), 3), room))
+    if sum(len(name) + 2 for name in panel.x.names) > room:
+        for label in axes.get_xticklabels():
+            label.set(rotation=30, ha="right", rotation_mode="anchor")
+    _set_ticks(axes.yaxis, find_heights(panel, y_limits, most=12 if panel.y.ticks else 6))
     axes.set_xlabel(fit_text(panel.x.label))
     if is_first:
         axes.set_ylabel(
@@ -188,31 +189,18 @@ def _draw_panel(
     if is_named:
         _name_beside(axes, main)
     if panel.ceiling is not None:
-        _draw_ceiling(axes, panel)
+        axes.axhline(panel.ceiling, color=GREY, linewidth=0.6, linestyle=":")
     is_plain = any(isinstance(mark, Line | Points) for mark in panel.marks)
     if is_plain and not any(isinstance(mark, Bars) for mark in panel.marks):
         axes.grid(visible=True, color="#E4E4E4", linewidth=0.5)
         axes.set_axisbelow(True)
 
 
-def _set_ticks(side: Any, axis: Axis, limits: Limits, most: int, room: float | None = None) -> None:
+def _set_ticks(side: Any, ticks: list[tuple[float, str]]) -> None:
     from matplotlib.ticker import NullLocator
 
-    ticks = find_ticks(axis, limits, most, room)
     side.set_ticks([value for value, _ in ticks], [fit_text(text) for _, text in ticks])
     side.set_minor_locator(NullLocator())
-    if room is not None and sum(len(name) + 2 for name in axis.names) > room:
-        for label in side.get_ticklabels():
-            label.set(rotation=30, ha="right", rotation_mode="anchor")
-
-
-def _draw_ceiling(axes: "Axes", panel: Panel) -> None:
-    assert panel.ceiling is not None, "asked for by the caller"
-    axes.axhline(panel.ceiling, color=GREY, linewidth=0.6, linestyle=":")
-    axes.annotate(
-        panel.ceiling_label, (1, panel.ceiling), xycoords=("axes fraction", "data"),
-        xytext=(0, -2), textcoords="offset points", ha="right", va="top", color=GREY,
-    )  # fmt: skip
 
 
 def _name_beside(axes: "Axes", lines: list[Line]) -> None:

@@ -23,8 +23,10 @@ from ermlab.results.plots.picture import (
     Threads,
 )
 from ermlab.results.plots.scales import (
+    NONE,
     Limits,
     find_axis_limits,
+    find_heights,
     find_limits,
     find_middles,
     find_ticks,
@@ -113,9 +115,12 @@ def _set_axes(figure: "go.Figure", panel: Panel, row: int, column: int, *, is_fi
     figure.update_xaxes(**_axis(panel.x, x_limits, panel.x.label), row=row, col=column)
     figure.update_yaxes(**_axis(panel.y, y_limits, label), row=row, col=column)
     if panel.ceiling is not None:
-        figure.add_hline(
-            panel.ceiling, row=row, col=column, line={"width": 1, "dash": "dot", "color": "#777"},
-            annotation_text=html.escape(panel.ceiling_label), annotation_position="bottom right",
+        line = {"width": 1, "dash": "dot", "color": "#777"}
+        figure.add_hline(panel.ceiling, row=row, col=column, line=line)
+        ticks = find_heights(panel, y_limits, 6)
+        figure.update_yaxes(
+            tickvals=[value for value, _ in ticks], ticktext=[text for _, text in ticks],
+            row=row, col=column,
         )  # fmt: skip
 
 
@@ -282,7 +287,7 @@ def _threads(threads: Threads, panel: Panel) -> Any:
         limits = find_axis_limits(axis, heights)
         ticks = find_ticks(axis, limits, 8)
         if panel.ceiling is not None and axis is threads.axes[-1]:
-            ticks = [tick for tick in ticks if tick[0] < panel.ceiling] + [(max(heights), "none")]
+            ticks = [tick for tick in ticks if tick[0] < panel.ceiling] + [(max(heights), NONE)]
         place = np.log10 if axis.scale == LOG else np.asarray
         dimensions.append(
             {

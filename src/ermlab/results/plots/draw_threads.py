@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ermlab.results.plots.draw_text import fit_text
 from ermlab.results.plots.palette import COLOURS, SHADES
 from ermlab.results.plots.picture import LOG, Axis, Numbers, Panel, Threads
-from ermlab.results.plots.scales import Limits, find_axis_limits, find_ticks
+from ermlab.results.plots.scales import NONE, Limits, find_axis_limits, find_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,7 +53,7 @@ def draw_threads(axes: "Axes", panel: Panel) -> None:
         ticks = find_ticks(axis, each, 6)
         if is_last and panel.ceiling is not None:
             ticks = [tick for tick in ticks if tick[0] < panel.ceiling]
-            ticks.append((max(threads.heights[-1]), "none"))
+            ticks.append((max(threads.heights[-1]), NONE))
         _draw_axis(axes, float(place), axis, each, ticks, side=1 if is_last else -1)
     axes.set(xlim=(-0.35, places[-1] + 0.4), ylim=(-0.02, 1.02), xticks=[], yticks=[])
     axes.spines[:].set_visible(False)

@@ -50,9 +50,7 @@ def describe_parallel(subject: Subject) -> Picture:
         texts=tuple(texts[row] for row in rows),
     )
     blank = Axis(label="")
-    panel = Panel(
-        x=blank, y=blank, marks=[threads], ceiling=heights.ceiling, ceiling_label="no result"
-    )
+    panel = Panel(x=blank, y=blank, marks=[threads], ceiling=heights.ceiling)
     note = "dark: best"
     if heights.ceiling is not None:
         note += "; a run that diverged, failed or did not finish ends at none"

@@ -152,14 +152,12 @@ class Panel:
         y: the vertical axis.
         marks: drawn in this order.
         ceiling: above this height stand the runs without a result; None where there are none.
-        ceiling_label: what stands above the ceiling, in a word or two.
     """
 
     x: Axis
     y: Axis
     marks: Sequence[Mark]
     ceiling: float | None = None
-    ceiling_label: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,8 @@ from ermlab.results.plots.picture import (
 
 ROOM = 0.04  # own; free space at either end, as a share of what is shown
 
+NONE = "none"  # where the runs without a result stand
+
 Limits = tuple[float, float]
 
 
@@ -66,6 +68,14 @@ def find_ticks(
     else:
         kept = _round_ticks(axis, limits, most)
     return [(tick, f"{tick:.6g}") for tick in kept]
+
+
+def find_heights(panel: Panel, limits: Limits, most: int) -> list[tuple[float, str]]:
+    """Choose the ticks of the vertical axis: up to the ceiling, and NONE in the strip above it."""
+    if panel.ceiling is None:
+        return find_ticks(panel.y, limits, most)
+    middle = float(find_middles((panel.ceiling, limits[1]), panel.y)[0])
+    return [*find_ticks(panel.y, (limits[0], panel.ceiling), most), (middle, NONE)]
 
 
 def find_middles(edges: Numbers, axis: Axis) -> NDArray[np.float64]:

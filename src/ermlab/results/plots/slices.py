@@ -45,7 +45,6 @@ def describe_slices(subject: Subject) -> Picture:
             y=y_axis,
             marks=_mark_runs(subject, name, heights, texts),
             ceiling=heights.ceiling,
-            ceiling_label="no result",
         )
         for name in subject.varying[:MOST_PANELS]
     ]

@@ -19,7 +19,7 @@ from ermlab.results.plots.picture import (
     Points,
     Threads,
 )
-from ermlab.results.plots.scales import Limits, find_limits, find_ticks
+from ermlab.results.plots.scales import Limits, find_heights, find_limits, find_ticks
 
 MOST_TICKS = 8  # own; the script leaves out those that would overlap on a narrow page
 N_SHADES = 24  # own; steps of a colour bar that look smooth
@@ -37,25 +37,23 @@ def make_payload(picture: Picture) -> dict[str, Any]:
 
 def _panel(panel: Panel) -> dict[str, Any]:
     x_limits, y_limits = find_limits(panel)
-    highest = panel.ceiling if panel.ceiling is not None else y_limits[1]
     shared: dict[Numbers, int] = {}  # many curves have the same steps: each list stands once
     return {
-        "x": _axis(panel.x, x_limits, x_limits),
-        "y": _axis(panel.y, y_limits, (y_limits[0], highest)),
+        "x": _axis(panel.x, x_limits),
+        "y": _axis(panel.y, y_limits) | {"ticks": find_heights(panel, y_limits, MOST_TICKS)},
         "ceiling": panel.ceiling,
-        "ceilingLabel": panel.ceiling_label,
         "marks": [_mark(mark, shared) for mark in panel.marks],
         "steps": list(shared),
     }
 
 
-def _axis(axis: Axis, limits: Limits, ticked: Limits) -> dict[str, Any]:
-    ticks = find_ticks(axis, ticked, MOST_TICKS, room=math.inf)
+def _axis(axis: Axis, limits: Limits) -> dict[str, Any]:
+    ticks = find_ticks(axis, limits, MOST_TICKS, room=math.inf)
     return {
         "label": axis.label,
         "isLog": axis.scale == LOG,
         "limits": limits,
-        "ticks": [[value, text] for value, text in ticks],
+        "ticks": ticks,
     }
 
 
@@ -107,7 +105,7 @@ def _cells(cells: Cells) -> dict[str, Any]:
         "crossed": cells.crossed,
         "texts": cells.texts,
         "best": cells.best,
-        "bar": _axis(axis, (low, high), (low, high)) if len(finite) else None,
+        "bar": _axis(axis, (low, high)) if len(finite) else None,
         "barColours": [to_hex(colours(i / (N_SHADES - 1))) for i in range(N_SHADES)],
     }
 

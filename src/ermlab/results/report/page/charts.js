@@ -98,8 +98,6 @@ function drawAxes(svg, panel, place, margin, inner, ticksEnd, isBlank) {
   if (panel.ceiling !== null) {
     const y = place.y(panel.ceiling);
     add(svg, "line", { x1: margin.left, x2: margin.left + inner.width, y1: y, y2: y, class: "ceiling" });
-    const label = { x: margin.left + inner.width, y: y + 14, "text-anchor": "end" };
-    add(svg, "text", label, panel.ceilingLabel);
   }
 }
 
