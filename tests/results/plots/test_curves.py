@@ -113,3 +113,19 @@ def test_runs_that_were_never_finite_are_told_in_words(make_sweep: MakeSweep) ->
         history.write_text("step,epoch,train_loss,valid_loss,wall_s\n0,0.5,nan,nan,0.1\n")
     with pytest.raises(ConfigError, match="no run has a finite loss"):
         describe_curves(load_subject([sweep]))
+
+
+@pytest.mark.parametrize("name", ["val_loss", "my_metric"])
+def test_a_history_of_other_columns_is_drawn(make_sweep: MakeSweep, name: str) -> None:
+    sweep = make_sweep(lrs=(0.1,), batches=(10,), n_seeds=1)
+    (sweep / "0" / "history.csv").write_text(f"epoch,{name}\n1,0.5\n2,0.25\n")
+    (line,) = lines_of(describe_curves(load_subject([sweep]))).values()
+    assert (line.x, line.y) == ((1.0, 2.0), (0.5, 0.25))
+
+
+@pytest.mark.parametrize("text", ["", "a\n1\n", "step,epoch\n1,2\n"])
+def test_a_history_without_a_result_is_told_in_words(make_sweep: MakeSweep, text: str) -> None:
+    sweep = make_sweep(lrs=(0.1,), batches=(10,), n_seeds=1)
+    (sweep / "0" / "history.csv").write_text(text)
+    with pytest.raises(ConfigError, match="no run has a finite loss"):
+        describe_curves(load_subject([sweep]))

@@ -13,6 +13,7 @@ from ermlab.results.plots.subject import Subject
 
 MOST_NAMED = 6  # own; more curves than colours are told apart by nobody
 N_BEST = 4  # own; of more groups these are named, and the rest is background
+_NO_RESULT = ("run_dir", "step", "epoch", "wall_s")
 ROOM = 3.0  # own; a loss this many times the highest of the runs that went well is beyond the axis
 
 _Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -27,9 +28,7 @@ def describe_curves(subject: Subject) -> Picture:
     Raises:
         ConfigError: no run has a finite loss in its history.
     """
-    column = subject.objective if subject.objective in subject.history else "valid_loss"
-    if column not in subject.history or subject.history[column].isna().all():
-        column = "train_loss"
+    column = _choose_column(subject)
     x_name = _choose_x(subject)
     curves = _read_curves(subject, x_name, column)
     finite = {place: curve for place, curve in curves.items() if len(curve[1])}
@@ -61,7 +60,19 @@ def describe_curves(subject: Subject) -> Picture:
     )
 
 
+def _choose_column(subject: Subject) -> str:
+    """Choose what is drawn: the objective, or else the first loss, or else any number."""
+    history = subject.history
+    names = [str(name) for name in history if name not in _NO_RESULT]
+    losses = [name for name in names if "loss" in name]
+    wanted = [subject.objective, "valid_loss", "train_loss", *losses, *names]
+    found = [name for name in wanted if name in history and history[name].notna().any()]
+    return found[0] if found else subject.objective
+
+
 def _choose_x(subject: Subject) -> str:
+    if "step" not in subject.history:
+        return "epoch"
     # Runs of other batch sizes make other numbers of steps of the same epochs.
     if "epoch" not in subject.history or subject.history["epoch"].isna().any():
         return "step"
@@ -71,6 +82,8 @@ def _choose_x(subject: Subject) -> str:
 
 def _read_curves(subject: Subject, x_name: str, column: str) -> dict[int, _Curve]:
     """Read the finite part of each run's history, by the run's place in the frame."""
+    if column not in subject.history or x_name not in subject.history:
+        return {}
     places = {run_dir: place for place, run_dir in enumerate(subject.runs["run_dir"])}
     curves = {}  # a run that was never finite has an empty one
     for run_dir, rows in subject.history.groupby("run_dir", sort=False):
