@@ -77,7 +77,7 @@ def describe_timeline(subject: Subject) -> Picture:
         y=Axis(label="runs, the first on top", is_ranked=True),
         marks=[bars, *legend],
     )
-    note = "runs that begin together are a stack; from the file times of history.csv"
+    note = "runs at the same time share a stack or have a process each; from file times"
     return Picture(kind="timeline", title="When the runs trained", panels=[panel], note=note)
 
 
