@@ -2,8 +2,8 @@
 
 The names below are found on first use, so that `import ermlab` stays cheap: `main` (the command
 line, for a script that allows targets of its own), `run` and `sweep` (one configuration and many),
-`load_runs`, `load_history` and `compare` (results as DataFrames), and `load_model` (a trained
-model).
+`load_runs`, `load_history` and `compare` (results as DataFrames), `plot` and `report` (results to
+look at), and `load_model` (a trained model).
 """
 
 import sys
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ermlab.results.compare import compare as compare
     from ermlab.results.load import load_history as load_history
     from ermlab.results.load import load_runs as load_runs
+    from ermlab.results.plots.command import plot as plot
+    from ermlab.results.report.command import report as report
 
 _HOMES = {
     "main": "ermlab.cli.main",
@@ -27,6 +29,8 @@ _HOMES = {
     "compare": "ermlab.results.compare",
     "load_runs": "ermlab.results.load",
     "load_history": "ermlab.results.load",
+    "plot": "ermlab.results.plots.command",
+    "report": "ermlab.results.report.command",
 }
 
 

@@ -70,7 +70,8 @@ TABLE = {
         LAYER_0,
         # omegaconf and yaml read .hydra/config.yaml; the others are tables, plots and statistics.
         "numpy pandas pyarrow omegaconf yaml matplotlib rich plotly scipy statsmodels",
-        lazy="optuna sqlalchemy",  # studies of other programs
+        # Studies of other programs, importance, Pareto fronts; the page of a report.
+        lazy="optuna sqlalchemy jinja2",
     ),
     # loop: the progress bar is told of each of its checks. data: predict reads and writes files.
     "cli": row(

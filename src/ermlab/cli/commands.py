@@ -1,18 +1,16 @@
 """The commands beside Hydra's application, as the shell sees them: `results`, `predict` and others.
 
-What they do is in `results/` and `sweep/`, which are imported when a command runs.
+They are described in `commands_results.py` and `commands_runs.py`.
 """
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ermlab.cli import commands_results, commands_runs
 from ermlab.errors import ConfigError, name_known
 
 if TYPE_CHECKING:
     from typer import Typer
-
-DIRS = "Run directories, or folders that hold some; or the file of an Optuna study."
 
 
 def run_command(words: Sequence[str], *, allow: Sequence[str]) -> None:
@@ -27,13 +25,15 @@ def run_command(words: Sequence[str], *, allow: Sequence[str]) -> None:
         SystemExit: always at its end; with code 0 if all went well.
     """
     commands: dict[str, Callable[[], Typer]] = {
-        "dashboard": _dashboard,
-        "predict": lambda: _predict(allow),
-        "results": _results,
-        "compare": _compare,
-        "resume": lambda: _resume(allow),
-        "transfer": lambda: _transfer(allow),
-        "verify": lambda: _verify(allow),
+        "results": commands_results.make_results,
+        "compare": commands_results.make_compare,
+        "plot": commands_results.make_plot,
+        "report": commands_results.make_report,
+        "resume": lambda: commands_runs.make_resume(allow),
+        "verify": lambda: commands_runs.make_verify(allow),
+        "transfer": lambda: commands_runs.make_transfer(allow),
+        "predict": lambda: commands_runs.make_predict(allow),
+        "dashboard": commands_runs.make_dashboard,
     }
     name = words[0]
     if name not in commands:
@@ -43,185 +43,3 @@ def run_command(words: Sequence[str], *, allow: Sequence[str]) -> None:
             fix=f"use one of: {name_known(commands)}; or KEY=VALUE to change the configuration",
         )
     commands[name]()(args=list(words[1:]), prog_name=f"ermlab {name}")
-
-
-def _results() -> "Typer":
-    from typer import Argument, Option, Typer
-
-    app = Typer(add_completion=False, pretty_exceptions_enable=False)
-
-    @app.command(name="results")
-    def results(
-        dirs: list[Path] = Argument(..., help=DIRS),
-        sort: str | None = Option(None, help="Column to sort by; -COLUMN for the largest first."),
-        top: int | None = Option(None, min=1, help="Show this many rows."),
-        columns: str | None = Option(None, help="Columns to show, separated by commas."),
-        where: str | None = Option(None, help='Rows to show: "optimizer.lr < 0.1".'),
-        format: str | None = Option(None, help="table, csv, json, markdown or parquet."),
-        output: Path | None = Option(None, help="File to write instead of the terminal."),
-    ) -> None:
-        """Show one row for each run."""
-        from ermlab.results.command import results_command
-
-        results_command(
-            dirs,
-            sort=sort,
-            top=top,
-            columns=[columns] if columns else None,
-            where=where,
-            format=format,
-            output=output,
-        )
-
-    return app
-
-
-def _compare() -> "Typer":
-    from typer import Argument, Option, Typer
-
-    app = Typer(add_completion=False, pretty_exceptions_enable=False)
-
-    @app.command(name="compare")
-    def compare(
-        dirs: list[Path] = Argument(..., help=DIRS),
-        by: str = Option(..., help="Keys or groups, separated by commas: model,optimizer.lr."),
-        column: str | None = Option(None, help="What to compare; else what the runs optimize."),
-        where: str | None = Option(None, help='Runs to compare: "optimizer.lr < 0.1".'),
-        pair: tuple[str, str] | None = Option(
-            None, help="Two groups to compare, named by their values: linear two_layer."
-        ),
-        format: str | None = Option(None, help="table, csv, json, markdown or parquet."),
-        output: Path | None = Option(None, help="File to write instead of the terminal."),
-    ) -> None:
-        """Compare groups of runs over their seeds, each with the best.
-
-        Shows n, mean and 95 % interval of each group, which groups cannot be told from the best,
-        and which number to quote for the winner.
-        """
-        from ermlab.results.compare_command import compare_command
-
-        compare_command(
-            dirs, by=[by], column=column, where=where, pair=pair, format=format, output=output
-        )
-
-    return app
-
-
-def _predict(allow: Sequence[str]) -> "Typer":
-    from typer import Argument, Option, Typer
-
-    app = Typer(add_completion=False, pretty_exceptions_enable=False)
-
-    @app.command(name="predict")
-    def predict(
-        run_dir: Path = Argument(..., help="Directory of a run that has ended."),
-        input: Path = Argument(..., help="Rows to predict: a .csv, .parquet or .npz file."),
-        output: Path = Option(..., help="File to write: .csv, .parquet or .npz."),
-        model: str = Option("best", help="best (lowest validation loss) or last."),
-        device: str = Option("auto", help="auto, cpu, cuda or mps."),
-        overwrite: bool = Option(False, "--overwrite", help="Replace a file that is there."),
-    ) -> None:
-        """Apply the trained model of a run to new rows, standardized as in training."""
-        from ermlab.cli.predict import predict_command
-
-        predict_command(
-            run_dir,
-            input,
-            output=output,
-            model=model,
-            device=device,
-            overwrite=overwrite,
-            allow=allow,
-        )
-
-    return app
-
-
-def _dashboard() -> "Typer":
-    from typer import Argument, Option, Typer
-
-    app = Typer(add_completion=False, pretty_exceptions_enable=False)
-
-    @app.command(name="dashboard")
-    def dashboard(
-        path: Path = Argument(..., metavar="DIR", help="Directory of a sweep, or a study's file."),
-        port: int = Option(8080, min=0, max=65535, help="Port on this machine; 0: a free one."),
-    ) -> None:
-        """Show the study of a sweep in the browser, live while it runs; Ctrl-C ends it."""
-        from ermlab.cli.dashboard import dashboard_command
-
-        dashboard_command(path, port=port)
-
-    return app
-
-
-def _resume(allow: Sequence[str]) -> "Typer":
-    from typer import Argument, Option, Typer
-
-    app = Typer(add_completion=False, pretty_exceptions_enable=False)
-
-    @app.command(name="resume")
-    def resume(
-        run_dir: Path = Argument(..., help="Directory of an interrupted run or sweep."),
-        force: bool = Option(
-            False,
-            "--force",
-            help="Go on even if the configuration, a version, the device or the data changed; the "
-            "numbers are then not those of an undisturbed run.",
-        ),
-    ) -> None:
-        """Continue an interrupted run from its checkpoint, with the numbers of an undisturbed one.
-
-        A run that was interrupted before its first checkpoint starts anew; a failed one is tried
-        again. A sweep of hydra/sweeper=study goes on to its original total.
-        """
-        from ermlab.cli.resume import resume_command
-
-        resume_command(run_dir, force=force, allow=allow)
-
-    return app
-
-
-def _transfer(allow: Sequence[str]) -> "Typer":
-    from typer import Argument, Typer
-
-    app = Typer(add_completion=False, pretty_exceptions_enable=False)
-
-    @app.command(name="transfer")
-    def transfer(
-        words: list[str] = Argument(
-            ..., metavar="DIR... data.KEY=A,B...", help="Runs or sweeps, and what the data become."
-        ),
-    ) -> None:
-        """Evaluate trained models on other data, such as larger graphs, without training.
-
-        The test losses become columns of the runs: transfer_loss_n_nodes_500 for data.n_nodes=500.
-        """
-        from ermlab.cli.transfer import transfer_command
-
-        transfer_command(words, allow=allow)
-
-    return app
-
-
-def _verify(allow: Sequence[str]) -> "Typer":
-    from typer import Argument, Exit, Option, Typer
-
-    app = Typer(add_completion=False, pretty_exceptions_enable=False)
-
-    @app.command(name="verify")
-    def verify(
-        dirs: list[Path] = Argument(..., help=DIRS),
-        trials: int = Option(5, min=1, help="How many trials to train again."),
-        seed: int = Option(0, min=0, help="Seed of the choice of trials."),
-    ) -> None:
-        """Train random trials of a stacked sweep again, one by one, and compare the numbers.
-
-        The exit code is 1 if one differs by more than rounding.
-        """
-        from ermlab.cli.verify import verify_command
-
-        if not verify_command(dirs, n_trials=trials, seed=seed, allow=allow):
-            raise Exit(1)
-
-    return app

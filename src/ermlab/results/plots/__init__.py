@@ -1,0 +1,1 @@
+"""Pictures of runs: each kind describes a `Picture` from frames; `draw.py` draws it."""
