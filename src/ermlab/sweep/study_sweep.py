@@ -25,7 +25,7 @@ def run_batches(ledger: Ledger, launcher: Launcher) -> None:
     Raises:
         Exception: what hindered the trials, when too many failed, or all for one reason.
     """
-    while left := _next_batch(ledger):
+    while (left := _next_batch(ledger)) is not None:
         while left:
             ends: dict[int, RunEnd] = {}
             # A launcher numbers its jobs in a row.
@@ -35,9 +35,12 @@ def run_batches(ledger: Ledger, launcher: Launcher) -> None:
         ledger.check_failures()
 
 
-def _next_batch(ledger: Ledger) -> list[Run]:
-    """The trials that a stopped sweep left open, then new ones."""
-    batch: list[Run] = []
+def _next_batch(ledger: Ledger) -> list[Run] | None:
+    """The runs of trials that a stopped sweep left open, then of new ones; None after the last.
+
+    A batch of which every run had ended before the sweep was stopped is empty, and not the last.
+    """
+    batch: list[Run] | None = None
     n_jobs, n_asked = ledger.options.n_jobs, ledger.study.n_asked
     n_stopped = len(ledger.study.open_trials)
     # A batch is asked for in full before its first trial is told, also after a stop.
@@ -47,7 +50,7 @@ def _next_batch(ledger: Ledger) -> list[Run]:
         if runs is None:
             break
         n_stopped = max(0, n_stopped - 1)
-        batch += runs
+        batch = [*(batch or []), *runs]
     return batch
 
 
