@@ -125,7 +125,7 @@ def die(study):
 def test_the_trial_of_a_dead_process_is_taken_up_by_one_other_with_its_number_and_values(url):
     dead = open_study(url, 2)
     number, params = dead.ask()
-    dead.report(number, 0, 3.0)
+    dead._open[number].report(3.0, 0)
     dead.should_prune(number)
     others = [open_study(url, 2) for _ in range(2)]
     assert others[0].ask()[0] == 1
@@ -134,7 +134,7 @@ def test_the_trial_of_a_dead_process_is_taken_up_by_one_other_with_its_number_an
     assert others[1].ask() == (number, params)
     assert others[1].may_have_run(number)
     assert others[0].ask() is None
-    others[1].report(number, 0, 4.0)
+    others[1]._open[number].report(4.0, 0)
     others[1].tell(number, [1.0])
     dead.tell(number, [5.0])  # it was only slow: too late
     assert trials_of(url)[0].values == [1.0]
@@ -185,7 +185,7 @@ def test_a_failure_is_told_as_pruned_without_a_report_and_a_pruned_trial_with_it
     study = open_study(url, 3, make_pruner=lambda: optuna.pruners.ThresholdPruner(upper=10))
     for number, value in enumerate((1.0, 11.0, 2.0)):
         study.ask()
-        study.report(number, 5, value)
+        study._open[number].report(value, 5)
     assert [study.should_prune(number) for number in range(3)] == [False, True, False]
     study.tell(0, [1.0])
     study.tell_pruned(1)
@@ -280,7 +280,7 @@ def test_reports_of_several_trials_are_one_statement(url):
     sa.event.listen(study._storage.engine, "before_cursor_execute", count)
     for step in range(20):
         for number in numbers:
-            study.report(number, step, 1.0)
+            study._open[number].report(1.0, step)
     assert not study.should_prune(0)
     assert not study.should_prune(1)
     study.tell(0, [1.0])

@@ -7,6 +7,7 @@ The steps are called here in order and stand in files of their own: `arrays.py`,
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -117,17 +118,16 @@ def make_dataset(
     standardizer = fit_standardizer(
         x_rows[rows["train"]], y_rows[rows["train"]], standardize=standardize
     )
-    splits = {}
-    for name, chosen in rows.items():
+
+    def make_split(chosen: Any) -> Split:
         pair = x_rows[chosen], y_rows[chosen]
-        x_part, y_part = standardizer.apply(*pair) if standardizer else pair
-        splits[name] = Split(
-            x=_to_tensor(x_part, dtype=dtype, device=device, where=where),
-            y=_to_tensor(y_part, dtype=dtype, device=device, where=where),
-        )
+        parts = standardizer.apply(*pair) if standardizer else pair
+        x, y = (_to_tensor(part, dtype=dtype, device=device, where=where) for part in parts)
+        return Split(x=x, y=y)
+
     shift = None if graph is None else check_graph(graph, where=where).to(dtype)
     return DataSet(
-        **splits,
+        **{name: make_split(chosen) for name, chosen in rows.items()},
         n_inputs=n_found,
         n_outputs=m_found,
         standardizer=standardizer,

@@ -162,12 +162,8 @@ class SharedStudy:
 
     def judge(self, number: int, index: int, value: float) -> bool:
         """Take in what a trial has measured at a validation; return whether it is pruned."""
-        self.report(number, index, value)
+        self._open[number].report(value, index)  # written with others
         return self.should_prune(number)
-
-    def report(self, number: int, index: int, value: float) -> None:
-        """Take in what a trial has measured at a validation; it is written with others."""
-        self._open[number].report(value, index)
 
     def should_prune(self, number: int) -> bool:
         """Whether the pruner would end a trial now, judged by what all trials have reported."""

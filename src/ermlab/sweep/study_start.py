@@ -14,22 +14,21 @@ from typing import Any
 import optuna
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from hydra.utils import get_method, instantiate
+from hydra.utils import get_method
 from hydra_plugins.hydra_optuna_sweeper._impl import create_params_from_overrides
 from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import BaseDistribution
-from optuna.pruners import BasePruner
 
 from ermlab import rundir
 from ermlab.errors import ConfigError
 from ermlab.sweep.jobs import JobOpener
 from ermlab.sweep.ledger import Ledger, SweepOptions
 from ermlab.sweep.post import Server, answer_reports, write_address
-from ermlab.sweep.pruning import Pruning
+from ermlab.sweep.pruner import find_pruner, make_pruning
 from ermlab.sweep.question import Question, describe_space
 from ermlab.sweep.recorded import as_in_run, read_trial
 from ermlab.sweep.shared_study import SharedStudy
-from ermlab.sweep.study import Study, worst_value
+from ermlab.sweep.study import Study
 from ermlab.sweep.study_open import Asked, count_points, open_sweep
 from ermlab.sweep.study_sweep import Trials, run_batches
 from ermlab.trial.final_test import evaluate_best
@@ -38,7 +37,6 @@ from ermlab.trial.targets import allowed_targets, matches
 
 log = logging.getLogger(__name__)
 
-PRUNERS = ("optuna.pruners.*",)
 TEST_POLICIES = ("winner", "all", "none")
 
 
@@ -79,7 +77,7 @@ def sweep_study(hydra: Hydra, options: Mapping[str, Any], arguments: Sequence[st
         space=space,
         question=question,
         extend=_extension(options["custom_search_space"], hydra.config, allowed),
-        make_pruner=_pruner_maker(options),
+        make_pruner=find_pruner(options["pruner"], question.directions),
         options=options,
     )
     record = (sweep_dir / rundir.MULTIRUN, OmegaConf.to_yaml(hydra.config))
@@ -97,7 +95,9 @@ def sweep_study(hydra: Hydra, options: Mapping[str, Any], arguments: Sequence[st
         config=hydra.config,
         fixed=fixed,
         options=_sweep_options(options, n_trials),
-        pruning=_make_pruning(study, options),
+        pruning=make_pruning(
+            study, options["pruner"], question.directions, replicates=options["replicates"]
+        ),
     )
     try:
         _run(ledger, hydra.launcher, sweep_dir)
@@ -154,55 +154,6 @@ def _run(ledger: Ledger, launcher: Launcher, sweep_dir: Path) -> None:
             run_batches(ledger, launcher)
         finally:
             (sweep_dir / rundir.PRUNER).unlink(missing_ok=True)
-
-
-def _pruner_maker(options: Mapping[str, Any]) -> Callable[[], BasePruner] | None:
-    """Return what makes the pruner, if there is one."""
-    node = options["pruner"]
-    if _pruner_name(options) in ("", "optuna.pruners.NopPruner"):
-        return None
-    if len(_directions(options["direction"])) > 1:
-        raise ConfigError(
-            "a pruner compares one objective, but direction names several",
-            where="hydra.sweeper.pruner",
-            fix="leave hydra/sweeper/pruner out",
-        )
-
-    def make() -> BasePruner:
-        try:
-            pruner = instantiate(node, _execution_whitelist_=PRUNERS)
-        except Exception as error:
-            raise ConfigError(
-                f"the pruner cannot be made: {' '.join(str(error).split())}",
-                where="hydra.sweeper.pruner",
-                fix="give it the arguments of its class in optuna.pruners",
-            ) from error
-        if not isinstance(pruner, BasePruner):
-            raise ConfigError(
-                f"hydra.sweeper.pruner made a {type(pruner).__name__}, which is no pruner",
-                where="hydra.sweeper.pruner._target_",
-                fix="name a class of optuna.pruners",
-            )
-        return pruner
-
-    make()  # a mistake is told before anything else is done
-    return make
-
-
-def _pruner_name(options: Mapping[str, Any]) -> str:
-    return str((options["pruner"] or {}).get("_target_", ""))
-
-
-def _make_pruning(study: Study | SharedStudy, options: Mapping[str, Any]) -> Pruning | None:
-    if _pruner_maker(options) is None:
-        return None
-    (direction,) = _directions(options["direction"])
-    return Pruning(
-        study,
-        replicates=options["replicates"],
-        by_replicate=_pruner_name(options) == "optuna.pruners.WilcoxonPruner",
-        worst=worst_value(direction),
-    )
 
 
 def _question(
