@@ -1,4 +1,4 @@
-"""Runs README.md from top to bottom in an empty folder: its commands work and its files are right.
+"""Runs README.md and GUIDE.md, each in an empty folder: commands work and files are right.
 
 A command is a line after `$ ` in a console block, or a line of a bash block; one that ends in
 `# not run: reason` is skipped with that reason. A block of another kind is a file when the line
@@ -146,22 +146,25 @@ def make_targets() -> set[str]:
     return set(re.findall(r"^([a-z]+):(?!=)", text, flags=re.MULTILINE))
 
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-STEPS = read_steps(README)
-COMMANDS = [step for step in STEPS if step.command]
+STEPS = {
+    page: read_steps((ROOT / page).read_text(encoding="utf-8"))
+    for page in ("README.md", "GUIDE.md")
+}
+COMMANDS = [(page, step) for page, steps in STEPS.items() for step in steps if step.command]
 
 
 @pytest.fixture(scope="module")
-def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
-    """Give the one folder through which the commands walk."""
-    return Walk(tmp_path_factory.mktemp("readme"), STEPS)
+def walks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Walk]:
+    """Give the folder of each page, through which its commands walk."""
+    return {page: Walk(tmp_path_factory.mktemp(page), steps) for page, steps in STEPS.items()}
 
 
 @pytest.mark.parametrize(
-    "step", [pytest.param(step, id=f"line {step.line}: {step.command[:60]}") for step in COMMANDS]
+    ("page", "step"),
+    [pytest.param(page, s, id=f"{page} {s.line}: {s.command[:60]}") for page, s in COMMANDS],
 )
-def test_the_command_works(step: Step, walk: Walk) -> None:
-    place = f"README.md:{step.line}: {step.command}"
+def test_the_command_works(page: str, step: Step, walks: dict[str, Walk]) -> None:
+    place = f"{page}:{step.line}: {step.command}"
     reason = not_run_reason(step.command)
     if reason is not None:
         assert reason, f"{place}\nsay why after `# not run:`"
@@ -172,18 +175,19 @@ def test_the_command_works(step: Step, walk: Walk) -> None:
         assert not unknown, f"{place}\nthe Makefile has no such target"
     elif word not in NOT_RUN:
         assert word in RUN, f"{place}\nend the line in `# not run: reason`, or add the word to RUN"
-        code, output = walk.run_up_to(step.line)
+        code, output = walks[page].run_up_to(step.line)
         assert code == 0, f"{place}\nexit code {code}, with this output:\n{output}"
 
 
 @pytest.mark.parametrize("command", ["make demo", "make test"])
 def test_the_two_commands_stand_at_the_top(command: str) -> None:
-    top = [step.command for step in COMMANDS if step.line <= 40]
+    top = [step.command for step in STEPS["README.md"] if step.command and step.line <= 40]
     assert any(one.startswith(command) for one in top), f"no `{command}` block in lines 1 to 40"
 
 
 def test_the_readme_shows_a_command_that_runs() -> None:
-    assert any(is_run(step.command) for step in COMMANDS), "README.md shows no `$ ermlab ...`"
+    shown = [step.command for page, step in COMMANDS if page == "README.md"]
+    assert any(map(is_run, shown)), "README.md shows no `$ ermlab ...`"
 
 
 SAMPLE = """\

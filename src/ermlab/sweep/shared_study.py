@@ -28,7 +28,6 @@ from ermlab.sweep.storage_open import open_storage, open_study
 from ermlab.sweep.study import Extend, Space
 
 log = logging.getLogger(__name__)
-
 T = TypeVar("T")
 
 MAX_TAKEN = 3  # own; a trial that ends process after process must not end them all
