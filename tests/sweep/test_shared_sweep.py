@@ -98,8 +98,8 @@ def test_processes_may_have_folders_of_their_own(tmp_path):
 
 def resume(folder, cwd, **environment):
     return subprocess.run(
-        [sys.executable, "-m", "ermlab", "resume", str(folder)], cwd=cwd, capture_output=True,
-        text=True, timeout=300, check=False, env={**os.environ, **environment},
+        [sys.executable, "-m", "ermlab", "resume", "--trust", str(folder)], cwd=cwd, text=True,
+        capture_output=True, timeout=300, check=False, env={**os.environ, **environment},
     )  # fmt: skip
 
 
@@ -133,6 +133,21 @@ def test_a_sweep_with_the_database_beside_it_can_be_resumed_and_extended(tmp_pat
     more = subprocess.run(command("out", url, n_trials=5), cwd=tmp_path, capture_output=True)
     assert more.returncode == 0, more.stderr
     assert list(load_runs(tmp_path / "out")["trial"]) == list(range(5))
+
+
+def test_a_folder_that_names_a_database_is_not_trusted_by_itself(tmp_path):
+    done = subprocess.run(
+        command("out", "sqlite:///study.db", n_trials=2), cwd=tmp_path, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "study.db").unlink()
+    refused = subprocess.run(
+        [sys.executable, "-m", "ermlab", "resume", "out"], cwd=tmp_path, capture_output=True,
+        text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert refused.returncode == 1
+    assert "add --trust" in refused.stderr
+    assert not (tmp_path / "study.db").exists()
 
 
 def test_a_password_in_a_configuration_file_is_hidden_too(postgresql, tmp_path):

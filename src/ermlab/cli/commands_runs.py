@@ -27,6 +27,12 @@ def make_resume(allow: Sequence[str]) -> "Typer":
             help="Go on even if the configuration, a version, the device or the data changed; the "
             "numbers are then not those of an undisturbed run.",
         ),
+        trust: bool = Option(
+            False,
+            "--trust",
+            help="Let a sweep's record ask for more than trials need: a database, variables, "
+            "another launcher. Only for folders that you or yours have written.",
+        ),
     ) -> None:
         """Continue an interrupted run from its checkpoint, with the numbers of an undisturbed one.
 
@@ -35,7 +41,7 @@ def make_resume(allow: Sequence[str]) -> "Typer":
         """
         from ermlab.cli.resume import resume_command
 
-        resume_command(run_dir, force=force, allow=allow)
+        resume_command(run_dir, force=force, trust=trust, allow=allow)
 
     return app
 

@@ -23,7 +23,7 @@ from ermlab.trial.targets import allowed_targets
 from ermlab.trial.tracking import finish_tracking
 
 
-def resume_command(path: Path, *, force: bool, allow: Sequence[str]) -> None:
+def resume_command(path: Path, *, force: bool, allow: Sequence[str], trust: bool = False) -> None:
     """Continue what was interrupted, and print its table.
 
     Args:
@@ -31,6 +31,7 @@ def resume_command(path: Path, *, force: bool, allow: Sequence[str]) -> None:
         force: whether to go on from a checkpoint of another configuration, version, device or data,
             or with a sweep that asks something else.
         allow: patterns of further `_target_`s that configurations may call.
+        trust: whether the record of a sweep may ask for more than `permitted.py` lets a stranger's.
 
     Raises:
         ErmlabError: there is no run here, or it cannot be continued; its files are as before.
@@ -39,7 +40,7 @@ def resume_command(path: Path, *, force: bool, allow: Sequence[str]) -> None:
     allowed = allowed_targets(allow)
     register_schemas()
     if _is_sweep(path):
-        _resume_sweep(path, force=force, allow=allow)
+        _resume_sweep(path, force=force, trust=trust, allow=allow)
     else:
         _resume_run(path, force=force, allow=allowed)
 
@@ -48,13 +49,14 @@ def _is_sweep(path: Path) -> bool:
     return (path / rundir.MULTIRUN).is_file() or (not rundir.is_run_dir(path) and has_run(path))
 
 
-def _resume_sweep(path: Path, *, force: bool, allow: Sequence[str]) -> None:
+def _resume_sweep(path: Path, *, force: bool, trust: bool, allow: Sequence[str]) -> None:
     """Give the command that began a sweep once more: its study goes on where it was."""
     from ermlab.cli.main import run_hydra  # it imports this module's caller
 
     command = find_command(path)
     check_folder(path)
-    check_command(command)
+    if not trust:
+        check_command(command)
     if command.folder is not None:
         # The folder may be a stranger's: modules in it are not found, by worker processes neither.
         sys.path = [entry for entry in sys.path if entry]

@@ -3,7 +3,7 @@
 Values and options of a trial are free, since every `_target_` is checked before it is called. But
 Hydra itself starts programs, sets variables and writes to any path that its configuration names. So
 what is recorded is composed, and may differ from ermlab's own only in what is listed here. Whoever
-trusts a sweep that asks for more can type its command again.
+trusts a sweep that asks for more says so, or types its command again.
 """
 
 import re
@@ -150,7 +150,8 @@ def _refused(word: str, command: Command) -> RunDirError:
     return RunDirError(
         f"the sweep was started with {word}, which a stranger's folder could misuse",
         where=str(command.sweep_dir / rundir.MULTIRUN),
-        fix=f"if you trust it, give its command yourself: {_typed(command)}",
+        fix=f"if you trust it, add --trust to resume, or give its command yourself: "
+        f"{_typed(command)}",
     )
 
 
