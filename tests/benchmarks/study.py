@@ -21,8 +21,8 @@ import optuna
 from report import print_machine, print_table
 
 from ermlab.results.load import load_history
-from ermlab.sweep.journal import Question
-from ermlab.sweep.study import Study, describe_space
+from ermlab.sweep.question import Question, describe_space
+from ermlab.sweep.study import Study
 
 QUICK = "--quick" in sys.argv
 N_TRIALS = 24 if QUICK else 96

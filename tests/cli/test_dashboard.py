@@ -24,8 +24,8 @@ from ermlab import rundir
 from ermlab.cli.dashboard import dashboard_command
 from ermlab.errors import ConfigError, RunDirError
 from ermlab.sweep.found_study import find_study
-from ermlab.sweep.journal import Asked, Journal, Question, Told
-from ermlab.sweep.study import describe_space
+from ermlab.sweep.journal import Asked, Journal, Told
+from ermlab.sweep.question import Question, describe_space
 
 SPACE = {"optimizer.lr": FloatDistribution(0.001, 0.1)}
 

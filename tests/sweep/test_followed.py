@@ -7,8 +7,8 @@ from optuna.trial import TrialState
 from ermlab import rundir
 from ermlab.errors import RunDirError
 from ermlab.sweep.followed import FollowedStudy
-from ermlab.sweep.journal import Asked, Journal, Question, Told
-from ermlab.sweep.study import describe_space
+from ermlab.sweep.journal import Asked, Journal, Told
+from ermlab.sweep.question import Question, describe_space
 
 SPACE = {
     "optimizer.lr": FloatDistribution(0.001, 0.1, log=True),

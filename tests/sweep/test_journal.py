@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ermlab.errors import RunDirError
-from ermlab.sweep.journal import Asked, Journal, Judged, Question, Started, Told, read_journal
+from ermlab.sweep.journal import Asked, Journal, Judged, Started, Told, read_journal
+from ermlab.sweep.question import Question
 
 QUESTION = Question(space={"a": "{}"}, fixed=["b=1"], directions=["minimize"], replicates=2)
 VALUES = st.one_of(st.floats(allow_nan=False), st.integers(-(2**53), 2**53), st.text(max_size=5))
