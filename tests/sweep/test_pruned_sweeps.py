@@ -79,7 +79,8 @@ def test_each_pruner_can_be_chosen_and_its_keys_changed(pruner, tmp_path):
     table = sweep(tmp_path, "out", *LAUNCHERS["stacked"], *words, *options, *places, n_trials=10)
     assert sorted(set(table["trial"])) == list(range(10))
     fewer = len(table) < 10 * replicates
-    assert "pruned" in set(table["status"]) or fewer
+    # The trials here improve at each validation, so that nobody's patience ends.
+    assert "pruned" in set(table["status"]) or fewer or pruner == "patient"
 
 
 def test_replicates_of_a_pruned_trial_end_together(tmp_path):
@@ -131,7 +132,8 @@ def test_a_killed_sweep_that_prunes_has_the_table_of_the_undisturbed_one(pruner,
         (["hydra.sweeper.pruner._target_=optuna.samplers.TPESampler"], "optuna.samplers"),
         (["hydra/sweeper/pruner=median", "hydra.sweeper.pruner.n_startup_trials=-1"], "-1"),
         (["hydra/sweeper/pruner=median", "objective=valid_accuracy"], "valid_accuracy"),
-        (["hydra/sweeper/pruner=median", "hydra.sweeper.direction=[minimize,minimize]"], "several"),
+        (["hydra/sweeper/pruner=median", "hydra.sweeper.direction=[minimize,minimize]",
+          "objective=[valid_loss,steps]"], "several"),
     ],
 )  # fmt: skip
 def test_a_wrong_pruner_is_told_in_words(words, told, tmp_path):
