@@ -54,12 +54,13 @@ def test_a_sweep_of_the_folder_runs_from_its_name(name, ermlab_cli, tmp_path):
     assert done.returncode == 0, done.stderr
     table = read_results(tmp_path)
     swept = ["model.hidden_units", "optimizer.lr", "loop.batch_size"]
-    varied = {c for c in swept if table[c].nunique() > 1}
+    varied = {c for c in [*swept, "seed"] if table[c].nunique() > 1}
     expected = {
         "step_size": {"optimizer.lr"},
         "batch_size": {"loop.batch_size"},
         "hidden_units": {"model.hidden_units"},
         "hidden_step_batch": set(swept),
+        "source_localization": {"seed"},  # and the model
     }
     assert varied == expected.get(name, varied)
     assert varied

@@ -257,8 +257,11 @@ def test_only_equal_models_with_equal_batches_share_a_product():
     overrides = [["model.hidden_units=5"], ["model.hidden_units=6"], ["model.hidden_units=5"],
                  ["model.hidden_units=5", "loop.batch_size=20"]]  # fmt: skip
     parts = [build([*each, "data.n_train=300"]).parts for each in overrides]
-    assert sorted(stack_trials(parts)._packing.counts) == [1, 1, 2]
-    assert stack_trials(parts, one_block=True)._packing.counts == [4]
+    apart, together = stack_trials(parts), stack_trials(parts, one_block=True)
+    for learner in (apart, together):
+        learner.advance(1)  # packs them
+    assert sorted(apart._packing.counts) == [1, 1, 2]
+    assert together._packing.counts == [4]
 
 
 def test_unlike_optimizers_are_refused_with_both_names():
