@@ -99,8 +99,7 @@ def make_dataset(
         device: where the whole tensors are put.
         where: the key or file that the arrays come from, for messages.
         n_inputs: n as configured, or None for the one found.
-        n_outputs: m as configured, or None for the one found, which for labels is the largest
-            label of any split + 1; more classes may be configured than occur.
+        n_outputs: m likewise; found for labels, the largest + 1. More may be configured than occur.
         graph: as `check_graph` takes it, or None.
         names: of the columns of x and y, if the source tells them.
 
@@ -125,15 +124,10 @@ def make_dataset(
         x, y = (_to_tensor(part, dtype=dtype, device=device, where=where) for part in parts)
         return Split(x=x, y=y)
 
+    splits = {name: make_split(chosen) for name, chosen in rows.items()}
     shift = None if graph is None else check_graph(graph, where=where).to(dtype)
-    return DataSet(
-        **{name: make_split(chosen) for name, chosen in rows.items()},
-        n_inputs=n_found,
-        n_outputs=m_found,
-        standardizer=standardizer,
-        graph=shift,
-        names=names,
-    )
+    found = {"n_inputs": n_found, "n_outputs": m_found, "standardizer": standardizer}
+    return DataSet(**splits, **found, graph=shift, names=names)  # type: ignore[arg-type]  # by name
 
 
 def _check_n_inputs(x: Array, asked: int | None) -> int:

@@ -81,12 +81,11 @@ def sweep_study(hydra: Hydra, options: Mapping[str, Any], arguments: Sequence[st
         options=options,
     )
     record = (sweep_dir / rundir.MULTIRUN, OmegaConf.to_yaml(hydra.config))
-    if not any((sweep_dir / name).exists() for name in (rundir.MULTIRUN, rundir.STUDY)):
+    if not (record[0].exists() or (sweep_dir / rundir.STUDY).exists()):
         rundir.write_whole(*record)  # before the study: a killed sweep has what it takes to go on
     study = open_sweep(asked, sweep_dir, n_trials)
     rundir.write_whole(*record)  # not before: another sweep's command would be lost
-    resume = f"ermlab resume {shlex.quote(str(sweep_dir))}"
-    log.info("a stopped sweep goes on with: %s", resume)
+    resume = _tell_resume(sweep_dir)
     if study.was_stopped:
         log.info("going on after %d trials", study.n_asked - len(study.open_trials))
     ledger = Ledger(
@@ -111,6 +110,12 @@ def sweep_study(hydra: Hydra, options: Mapping[str, Any], arguments: Sequence[st
         raise
     finally:
         study.close()
+
+
+def _tell_resume(sweep_dir: Path) -> str:
+    resume = f"ermlab resume {shlex.quote(str(sweep_dir))}"
+    log.info("a stopped sweep goes on with: %s", resume)
+    return resume
 
 
 def _check_directions(hydra: Hydra, directions: Sequence[str]) -> None:
