@@ -68,7 +68,7 @@ def test_trials_are_pruned_under_every_launcher(launcher, tmp_path):
 def test_each_pruner_can_be_chosen_and_its_keys_changed(pruner, tmp_path):
     keys = {
         "median": ["n_startup_trials=1"],
-        "patient": ["patience=0", "wrapped_pruner.n_startup_trials=1"],
+        "patient": ["patience=0", "wrapped_pruner=null"],  # at the first validation without gain
         "wilcoxon": ["n_startup_steps=1"],
     }.get(pruner, ["bootstrap_count=0"])
     words = [f"hydra/sweeper/pruner={pruner}", *(f"hydra.sweeper.pruner.{key}" for key in keys)]
@@ -79,8 +79,7 @@ def test_each_pruner_can_be_chosen_and_its_keys_changed(pruner, tmp_path):
     table = sweep(tmp_path, "out", *LAUNCHERS["stacked"], *words, *options, *places, n_trials=10)
     assert sorted(set(table["trial"])) == list(range(10))
     fewer = len(table) < 10 * replicates
-    # The trials here improve at each validation, so that nobody's patience ends.
-    assert "pruned" in set(table["status"]) or fewer or pruner == "patient"
+    assert "pruned" in set(table["status"]) or fewer
 
 
 def test_replicates_of_a_pruned_trial_end_together(tmp_path):
