@@ -7,7 +7,7 @@ The steps are called here in order and stand in files of their own: `arrays.py`,
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -89,8 +89,7 @@ def make_dataset(
     """Check the arrays of a source, split and standardize them, and put them on the device.
 
     Args:
-        x: inputs of all rows, as `check_arrays` takes them.
-        y: targets or class labels of all rows, the same.
+        x, y: inputs, and targets or class labels, of all rows, as `check_arrays` takes them.
         sizes: rows of each split, as `split_sizes` takes them.
         partition: "in_order" or "random".
         standardize: "none", "inputs" or "inputs_and_targets"; measured on the train rows.
@@ -117,17 +116,20 @@ def make_dataset(
     standardizer = fit_standardizer(
         x_rows[rows["train"]], y_rows[rows["train"]], standardize=standardize
     )
-
-    def make_split(chosen: Any) -> Split:
+    as_tensor = partial(_to_tensor, dtype=dtype, device=device, where=where)
+    splits = {}
+    for name, chosen in rows.items():
         pair = x_rows[chosen], y_rows[chosen]
-        parts = standardizer.apply(*pair) if standardizer else pair
-        x, y = (_to_tensor(part, dtype=dtype, device=device, where=where) for part in parts)
-        return Split(x=x, y=y)
-
-    splits = {name: make_split(chosen) for name, chosen in rows.items()}
-    shift = None if graph is None else check_graph(graph, where=where).to(dtype)
-    found = {"n_inputs": n_found, "n_outputs": m_found, "standardizer": standardizer}
-    return DataSet(**splits, **found, graph=shift, names=names)  # type: ignore[arg-type]  # by name
+        x_part, y_part = standardizer.apply(*pair) if standardizer else pair
+        splits[name] = Split(x=as_tensor(x_part), y=as_tensor(y_part))
+    return DataSet(
+        **splits,
+        n_inputs=n_found,
+        n_outputs=m_found,
+        standardizer=standardizer,
+        graph=None if graph is None else check_graph(graph, where=where).to(dtype),
+        names=names,
+    )
 
 
 def _check_n_inputs(x: Array, asked: int | None) -> int:

@@ -58,10 +58,8 @@ def find_pruner(node: Any, directions: Sequence[str]) -> Callable[[], BasePruner
 
 def make_pruning(
     study: ReportedStudy, node: Any, directions: Sequence[str], *, replicates: int
-) -> Pruning | None:
-    """Make what judges the runs of a sweep, if there is a pruner (see `find_pruner`)."""
-    if find_pruner(node, directions) is None:
-        return None
+) -> Pruning:
+    """Make what judges the runs of a sweep that has a pruner (see `find_pruner`)."""
     return Pruning(
         study,
         replicates=replicates,

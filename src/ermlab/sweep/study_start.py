@@ -88,16 +88,7 @@ def sweep_study(hydra: Hydra, options: Mapping[str, Any], arguments: Sequence[st
     resume = _tell_resume(sweep_dir)
     if study.was_stopped:
         log.info("going on after %d trials", study.n_asked - len(study.open_trials))
-    ledger = Ledger(
-        study,
-        opener=JobOpener(hydra.context, hydra.config),
-        config=hydra.config,
-        fixed=fixed,
-        options=_sweep_options(options, n_trials),
-        pruning=make_pruning(
-            study, options["pruner"], question.directions, replicates=options["replicates"]
-        ),
-    )
+    ledger = _open_ledger(hydra, study, asked, fixed=fixed, n_trials=n_trials)
     try:
         _run(ledger, hydra.launcher, sweep_dir)
         while ledger.wait():
@@ -110,6 +101,24 @@ def sweep_study(hydra: Hydra, options: Mapping[str, Any], arguments: Sequence[st
         raise
     finally:
         study.close()
+
+
+def _open_ledger(
+    hydra: Hydra, study: Study | SharedStudy, asked: Asked, *, fixed: Sequence[str], n_trials: int
+) -> Ledger:
+    options, replicates = asked.options, asked.question.replicates
+    pruning = None
+    if asked.make_pruner is not None:
+        directions = asked.question.directions
+        pruning = make_pruning(study, options["pruner"], directions, replicates=replicates)
+    return Ledger(
+        study,
+        opener=JobOpener(hydra.context, hydra.config),
+        config=hydra.config,
+        fixed=fixed,
+        options=_sweep_options(options, n_trials),
+        pruning=pruning,
+    )
 
 
 def _tell_resume(sweep_dir: Path) -> str:
