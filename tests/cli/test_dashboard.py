@@ -44,15 +44,16 @@ def begin_study(folder):
 def dashboard(path):
     """Serve a study in a process of its own; give the process and its address."""
     command = [sys.executable, "-m", "ermlab", "dashboard", str(path), "--port", "0"]
+    # Without a buffer: `select` does not see the lines that wait in one.
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
     ) as done:
         try:
             address = None
             while address is None:
                 assert select.select([done.stdout], [], [], 120)[0], "no address is printed"
-                line = done.stdout.readline()
-                assert line, done.stderr.read()
+                line = done.stdout.readline().decode()
+                assert line, done.stderr.read().decode()
                 address = re.search(r"http://127\.0\.0\.1:\d+", line)
             yield done, address[0]
         finally:
@@ -99,7 +100,7 @@ def test_it_shows_the_trials_grows_with_them_and_ends_with_ctrl_c(tmp_path):
         with pytest.raises(urllib.error.HTTPError, match="405"):
             urllib.request.urlopen(deletion, timeout=60)
         os.kill(process.pid, signal.SIGINT)
-        told, complaint = process.communicate(timeout=60)
+        told, complaint = (each.decode() for each in process.communicate(timeout=60))
         assert (process.returncode, complaint) == (0, "")
         assert "the dashboard has ended" in told
     journal.close()
