@@ -42,6 +42,7 @@ def call(*words):
     """Run the command with some words in this process, in the working directory."""
     out, err = io.StringIO(), io.StringIO()
     before = sys.argv, dict(os.environ), list(sys.path), Path.cwd()
+    known = set(logging._handlerList)
     term = signal.getsignal(signal.SIGTERM)
     sys.argv = ["ermlab", *words]
     code = 0
@@ -57,6 +58,9 @@ def call(*words):
         os.chdir(before[3])
         signal.signal(signal.SIGTERM, term)
         GlobalHydra.instance().clear()
+        for reference in set(logging._handlerList) - known:  # of a set-up that failed half-way
+            if isinstance(opened := reference(), logging.FileHandler):
+                opened.close()
         for handler in list(logging.getLogger().handlers):  # they write to what was closed
             if type(handler).__module__ == "logging":
                 logging.getLogger().removeHandler(handler)
