@@ -323,7 +323,8 @@ def _finite(value: Any) -> Any:
 
 def _wrong_types(summary: Mapping[str, Any]) -> list[str]:
     """Name the columns that ermlab itself reads and that hold something else."""
-    texts = [key for key in ("status", "device") if not isinstance(summary.get(key, ""), str)]
+    words = ("status", "device", "started_at")
+    texts = [key for key in words if not isinstance(summary.get(key, ""), str)]
     counts = ("stack_size", "steps", "best_step", "n_parameters", "trial", "test_reads")
     numbers = [
         key

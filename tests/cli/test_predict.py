@@ -228,3 +228,13 @@ def test_the_command_says_what_it_wrote(folder, ermlab_cli, tmp_path):
     assert again.returncode == 1
     assert again.stderr.startswith("ConfigError: ")
     assert "Traceback" not in again.stderr
+
+
+def test_of_a_sweep_the_best_run_is_named(folder, tmp_path):
+    for place, loss in enumerate([0.5, 0.25, 1.0]):
+        (tmp_path / "sweep" / str(place)).mkdir(parents=True)
+        summary = {"status": "completed", "valid_loss": loss, "format": rundir.FORMAT}
+        rundir.write_summary(tmp_path / "sweep" / str(place), summary)
+    with pytest.raises(RunDirError, match="a folder of 3 runs") as raised:
+        predict(tmp_path / "sweep", folder / "houses.csv", tmp_path / "out.csv")
+    assert raised.value.fix.endswith(f"the best by valid_loss is {tmp_path / 'sweep' / '1'}")

@@ -31,7 +31,7 @@ def contents(run_dir):
     """Read all that a run left behind, without its times and its log."""
     lines = (run_dir / rundir.HISTORY).read_text().splitlines()
     summary = json.loads((run_dir / rundir.SUMMARY).read_text())
-    del summary["wall_s"]
+    del summary["started_at"], summary["wall_s"]
     others = [p for p in run_dir.iterdir() if p.is_file() and p.suffix in (".safetensors", ".png")]
     rest = {path.name: path.read_bytes() for path in sorted(others)}
     return {"rows": [line.rpartition(",")[0] for line in lines], "summary": summary, **rest}

@@ -29,6 +29,14 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+def test_a_study_sweep_without_stacks_is_one(folder, capfd):
+    words = [word for word in STUDY if word not in STACKED]
+    frame = ermlab.sweep([*words, *WORDS])
+    assert frame["status"].tolist() == ["completed"] * 3
+    assert frame["test_loss"].notna().sum() == 1  # the winner's
+    assert "best step" not in capfd.readouterr().out  # which a single run prints
+
+
 @pytest.mark.parametrize("launcher", [[], STACKED], ids=["basic", "stacked"])
 def test_a_sweep_returns_a_row_for_each_run(folder, launcher):
     frame = ermlab.sweep(["optimizer.lr=0.001,0.1", *launcher, *WORDS])

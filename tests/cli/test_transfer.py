@@ -26,6 +26,7 @@ def test_a_sweep_gets_columns_and_a_table_of_means(ermlab_cli, tmp_path):
     assert header.split() == names
     assert [row.split()[:2] for row in rows[:2]] == [["gnn", "3"], ["linear", "3"]]
     assert rows[1].split()[-1] == "-"
+    assert rows[-1].startswith("predicting zero instead: transfer_loss_n_nodes_12 ")
     runs = load_runs(tmp_path / "runs")
     # The runs were trained in stacks, and are evaluated alone: rounding only.
     np.testing.assert_allclose(runs["transfer_loss_n_nodes_12"], runs["test_loss"], rtol=1e-9)

@@ -13,7 +13,7 @@ def contents(run_dir):
     """Read what a run left behind, without its times and its log."""
     lines = (run_dir / rundir.HISTORY).read_text().splitlines()
     summary = json.loads((run_dir / rundir.SUMMARY).read_text())
-    del summary["wall_s"]
+    del summary["started_at"], summary["wall_s"]
     weights = {path.name: path.read_bytes() for path in run_dir.glob("*.safetensors")}
     return {"rows": [line.rpartition(",")[0] for line in lines], "summary": summary, **weights}
 

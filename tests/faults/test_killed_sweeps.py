@@ -18,7 +18,7 @@ LAUNCHERS = {
     "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
 }
 # What the undisturbed sweep has otherwise: times, and how many trials were left for a stack.
-UNLIKE = ["run_dir", "wall_s", "stack_size", "git_sha"]
+UNLIKE = ["run_dir", "started_at", "wall_s", "stack_size", "git_sha"]
 
 
 def command(name, launcher, tiny):

@@ -70,6 +70,7 @@ def test_groups_that_cannot_be_told_apart_are_named(
         "corrected by Holm for the 3 pairs of 3 groups): model=b. Choose among them by cost" in text
     )
     assert "worse than the best: 1 group\n" in text
+    assert "below 0" not in text
 
 
 def test_a_winner_without_test_loss_is_told_how_to_get_one(
@@ -78,6 +79,40 @@ def test_a_winner_without_test_loss_is_told_how_to_get_one(
     make_group("a", [1.0, 1.1])
     make_group("b", [2.0, 2.1], test_loss=1.0)
     assert "which its runs do not have: train it with a loop that tests" in told(capsys, tmp_path)
+
+
+def test_the_test_loss_of_one_trial_is_not_told_as_that_of_its_group(
+    tmp_path: Path, make_group: MakeGroup, make_run: MakeRun, capsys: Capture
+) -> None:
+    make_group("a", [1.0, 1.1, 1.2])
+    make_group("b", [1.2, 1.0, 1.15])
+    winner = {"model": "a", "model.bias": True, "seed": 3, "valid_loss": 0.9, "test_loss": 0.95}
+    make_run("s/winner", **winner)
+    text = told(capsys, tmp_path)
+    assert "the number to quote" not in text
+    assert "and only 1 of its 4 seeds have a test_loss (0.9500)" in text
+    assert "train it alone with several seeds" in text
+    row = compare(tmp_path, by=["model"]).iloc[0]
+    assert (row["test_n"], row["test_mean"]) == (1, 0.95)
+    assert pd.isna(row["test_low"])
+
+
+def test_an_interval_is_that_of_a_group_only_if_all_its_runs_were_tested(
+    tmp_path: Path, make_group: MakeGroup
+) -> None:
+    make_group("a", [1.0, 1.1], test_loss=1.0)
+    make_group("b", [2.0, 2.1], test_loss=2.0)
+    path = tmp_path / "s/b0/summary.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"test_loss": None}))
+    assert list(compare(tmp_path, by=["model"])["test_low"].notna()) == [True, False]
+
+
+def test_an_interval_that_reaches_below_zero_is_remarked_on(
+    tmp_path: Path, make_group: MakeGroup, capsys: Capture
+) -> None:
+    make_group("a", [1.0, 1.1])
+    make_group("b", [0.1, 9.0])
+    assert "an interval by t reaches below 0" in told(capsys, tmp_path)
 
 
 def test_a_choice_by_the_test_loss_is_advised_against(
@@ -108,6 +143,7 @@ def test_what_is_left_out_is_told(tmp_path: Path, make_group: MakeGroup, capsys:
     make_group("c", [0.5, 0.6], status="diverged")
     text = told(capsys, tmp_path)
     assert "2 runs without a result left out: model=c (2 diverged of 2)" in text
+    assert list(compare(tmp_path, by=["model"])["verdict"])[-1] == "no result"
     assert text.startswith("best by mean valid_loss (lower is better): model=a")
 
 

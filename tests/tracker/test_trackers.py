@@ -161,6 +161,51 @@ def test_it_changes_no_number(tracked, tmp_path, monkeypatch):
     assert weights[0].read_bytes() == weights[1].read_bytes()
 
 
+@pytest.mark.parametrize("name", ["tensorboard", "mlflow"])
+def test_the_test_loss_of_a_sweeps_winner_reaches_its_run(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = [f"tracker={name}", *LOCAL[name], *SHORT, "hydra/sweeper=study", "plot=false",
+             "hydra.sweeper.n_trials=2", "hydra.sweep.dir=sweep",
+             "optimizer.lr=interval(0.001,0.01)"]  # fmt: skip
+    table = ermlab.sweep(words)
+    tested = table["test_loss"].notna()
+    assert tested.sum() == 1
+    for run_dir, is_winner in zip(table["run_dir"], tested, strict=True):
+        _, scalars, _ = READERS[name](tmp_path, Path(run_dir))
+        assert ("summary/test_loss" in scalars) == is_winner
+        if is_winner:
+            ((step, value),) = scalars["summary/test_loss"]
+            assert step == read_history(Path(run_dir))["step"][-1]
+            assert value == pytest.approx(read_summary(Path(run_dir))["test_loss"], rel=1e-6)
+            assert len(scalars["summary/valid_loss"]) == 1
+
+
+def test_a_run_of_wandb_is_opened_again_by_its_id_only_online(tmp_path, monkeypatch):
+    import wandb
+
+    from ermlab.tracker.wandb import WandB
+
+    opened = []  # nothing goes online in a test, so that wandb is only asked to
+
+    class Opened:
+        def __init__(self):
+            self.summary = {}
+
+        def finish(self):
+            opened.append(dict(self.summary))
+
+    monkeypatch.setattr(wandb, "login", lambda **_: True)
+    monkeypatch.setattr(wandb, "init", lambda **options: opened.append(options) or Opened())
+    for name in ("run-20260101_120000-first", "run-20260102_120000-the-last"):
+        (tmp_path / "wandb" / name).mkdir(parents=True)
+    for mode in ("offline", "online"):
+        tracker = WandB(project="mine", entity=None, mode=mode, wait_s=1)
+        tracker.amend({"test_loss": 0.5}, tmp_path)
+    options, summary = opened
+    assert (options["id"], options["resume"], options["mode"]) == ("the-last", "must", "online")
+    assert summary == {"test_loss": 0.5}
+
+
 def test_wandb_never_asks_for_a_key_in_a_run(tmp_path, monkeypatch):
     from ermlab.tracker.wandb import WandB
 

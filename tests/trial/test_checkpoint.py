@@ -35,7 +35,7 @@ def contents(run_dir):
     """Read all that a run left behind, without its times."""
     lines = (run_dir / rundir.HISTORY).read_text().splitlines()
     summary = json.loads((run_dir / rundir.SUMMARY).read_text())
-    del summary["wall_s"], summary["loop.checkpoint_every"]
+    del summary["started_at"], summary["wall_s"], summary["loop.checkpoint_every"]
     times = (rundir.SUMMARY, rundir.HISTORY)
     rest = {p.name: p.read_bytes() for p in sorted(run_dir.iterdir()) if p.name not in times}
     return {"rows": [line.rpartition(",")[0] for line in lines], "summary": summary, **rest}

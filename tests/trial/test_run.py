@@ -27,7 +27,7 @@ DESIGN_COLUMNS = [
     "model.hidden_units", "optimizer.lr", "loop.batch_size", "data.n_train", "status",
     "seed", "train_loss", "valid_loss", "test_loss", "test_loss_last",
     "generalization_gap", "best_step", "steps", "epochs", "n_parameters",
-    "wall_s", "device", "dtype", "stack_size", "error",
+    "started_at", "wall_s", "device", "dtype", "stack_size", "error",
     "git_sha", "version_python", "version_torch", "version_numpy", "version_ermlab",
     "version_hydra", "version_optuna", "format",
 ]  # fmt: skip

@@ -121,6 +121,20 @@ def test_one_that_hangs_is_waited_for_once(my_tracker, caplog, where):
     assert "did not end within 0.2 s" in warnings[0]
 
 
+def test_one_that_cannot_be_amended_or_fails_in_it_stops_nothing(my_tracker, tmp_path, caplog):
+    import my_tracker as module
+
+    mine = module.Mine(fails_in="nothing", wait_s=30)
+    tracking.amend_tracking(None, {"test_loss": 0.5}, tmp_path)
+    tracking.amend_tracking(mine, {"test_loss": 0.5}, tmp_path)
+    assert my_tracker == []
+    mine.amend = lambda added, run_dir: fail()
+    tracking.amend_tracking(mine, {"test_loss": 0.5}, tmp_path)
+    (warning,) = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert "Mine failed" in warning
+    assert "no more" in warning
+
+
 def test_a_run_that_fails_is_told_so(my_tracker, tmp_path):
     bad = tmp_path / "bad"
     bad.mkdir()

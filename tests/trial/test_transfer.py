@@ -44,7 +44,9 @@ def transfer(config, run_dir, **changes):
 @pytest.mark.parametrize("model", ["graph_filter", "gnn"])
 def test_on_its_own_data_a_model_has_its_test_loss(trained, tmp_path, model):
     config, summary = trained(f"model={model}")
-    assert transfer(config, tmp_path, n_nodes=12) == {"loss": summary["test_loss"]}
+    found = transfer(config, tmp_path, n_nodes=12)
+    assert found.keys() == {"loss", "zero_loss"}
+    assert found["loss"] == summary["test_loss"] != found["zero_loss"]
 
 
 @pytest.mark.parametrize("n_nodes", [30, 8])

@@ -4,13 +4,10 @@ They are described in `commands_results.py` and `commands_runs.py`.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from ermlab.cli import commands_results, commands_runs
+from ermlab.cli.commands_results import Command
 from ermlab.errors import ConfigError, name_known
-
-if TYPE_CHECKING:
-    from typer import Typer
 
 
 def run_command(words: Sequence[str], *, allow: Sequence[str]) -> None:
@@ -24,7 +21,7 @@ def run_command(words: Sequence[str], *, allow: Sequence[str]) -> None:
         ConfigError: there is no such command.
         SystemExit: always at its end; with code 0 if all went well.
     """
-    commands: dict[str, Callable[[], Typer]] = {
+    commands: dict[str, Callable[[], Command]] = {
         "results": commands_results.make_results,
         "compare": commands_results.make_compare,
         "plot": commands_results.make_plot,
@@ -42,4 +39,8 @@ def run_command(words: Sequence[str], *, allow: Sequence[str]) -> None:
             where="the first word after ermlab",
             fix=f"use one of: {name_known(commands)}; or KEY=VALUE to change the configuration",
         )
-    commands[name]()(args=list(words[1:]), prog_name=f"ermlab {name}")
+    from typer import Typer
+
+    app = Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command(name=name)(commands[name]())
+    app(args=list(words[1:]), prog_name=f"ermlab {name}")

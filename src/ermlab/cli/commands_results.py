@@ -3,22 +3,19 @@
 What they do is in `results/`, which is imported when one of them runs.
 """
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    from typer import Typer
+Command: TypeAlias = Callable[..., None]  # whose signature and docstring typer reads
 
 DIRS = "Run directories, or folders that hold some; or the file of an Optuna study."
 
 
-def make_results() -> "Typer":
+def make_results() -> Command:
     """Make the command `results`."""
-    from typer import Argument, Option, Typer
+    from typer import Argument, Option
 
-    app = Typer(add_completion=False, pretty_exceptions_enable=False)
-
-    @app.command(name="results")
     def results(
         dirs: list[Path] = Argument(..., help=DIRS),
         sort: str | None = Option(None, help="Column to sort by; -COLUMN for the largest first."),
@@ -41,16 +38,13 @@ def make_results() -> "Typer":
             output=output,
         )
 
-    return app
+    return results
 
 
-def make_compare() -> "Typer":
+def make_compare() -> Command:
     """Make the command `compare`."""
-    from typer import Argument, Option, Typer
+    from typer import Argument, Option
 
-    app = Typer(add_completion=False, pretty_exceptions_enable=False)
-
-    @app.command(name="compare")
     def compare(
         dirs: list[Path] = Argument(..., help=DIRS),
         by: str = Option(..., help="Keys or groups, separated by commas: model,optimizer.lr."),
@@ -73,16 +67,13 @@ def make_compare() -> "Typer":
             dirs, by=[by], column=column, where=where, pair=pair, format=format, output=output
         )
 
-    return app
+    return compare
 
 
-def make_plot() -> "Typer":
+def make_plot() -> Command:
     """Make the command `plot`."""
-    from typer import Argument, Option, Typer
+    from typer import Argument, Option
 
-    app = Typer(add_completion=False, pretty_exceptions_enable=False)
-
-    @app.command(name="plot")
     def plot(
         dirs: list[Path] = Argument(..., help=DIRS),
         kind: str = Option(
@@ -98,16 +89,13 @@ def make_plot() -> "Typer":
 
         plot_command(dirs, kind=kind, x=x, y=y, columns=columns, output=output)
 
-    return app
+    return plot
 
 
-def make_report() -> "Typer":
+def make_report() -> Command:
     """Make the command `report`."""
-    from typer import Argument, Option, Typer
+    from typer import Argument, Option
 
-    app = Typer(add_completion=False, pretty_exceptions_enable=False)
-
-    @app.command(name="report")
     def report(
         dirs: list[Path] = Argument(..., help=DIRS),
         output: Path | None = Option(None, help="File to write; else report.html in the folder."),
@@ -117,4 +105,4 @@ def make_report() -> "Typer":
 
         report_command(dirs, output=output)
 
-    return app
+    return report

@@ -6,19 +6,14 @@ What they do is in files of their names, which are imported when one of them run
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from typer import Typer
+from ermlab.cli.commands_results import Command
 
 
-def make_resume(allow: Sequence[str]) -> "Typer":
+def make_resume(allow: Sequence[str]) -> Command:
     """Make the command `resume`."""
-    from typer import Argument, Option, Typer
+    from typer import Argument, Option
 
-    app = Typer(add_completion=False, pretty_exceptions_enable=False)
-
-    @app.command(name="resume")
     def resume(
         run_dir: Path = Argument(..., help="Directory of an interrupted run or sweep."),
         force: bool = Option(
@@ -43,16 +38,13 @@ def make_resume(allow: Sequence[str]) -> "Typer":
 
         resume_command(run_dir, force=force, trust=trust, allow=allow)
 
-    return app
+    return resume
 
 
-def make_verify(allow: Sequence[str]) -> "Typer":
+def make_verify(allow: Sequence[str]) -> Command:
     """Make the command `verify`."""
-    from typer import Argument, Exit, Option, Typer
+    from typer import Argument, Exit, Option
 
-    app = Typer(add_completion=False, pretty_exceptions_enable=False)
-
-    @app.command(name="verify")
     def verify(
         dirs: list[Path] = Argument(..., help="Run directories, or folders that hold some."),
         trials: int = Option(5, min=1, help="How many trials to train again."),
@@ -67,16 +59,13 @@ def make_verify(allow: Sequence[str]) -> "Typer":
         if not verify_command(dirs, n_trials=trials, seed=seed, allow=allow):
             raise Exit(1)
 
-    return app
+    return verify
 
 
-def make_transfer(allow: Sequence[str]) -> "Typer":
+def make_transfer(allow: Sequence[str]) -> Command:
     """Make the command `transfer`."""
-    from typer import Argument, Typer
+    from typer import Argument
 
-    app = Typer(add_completion=False, pretty_exceptions_enable=False)
-
-    @app.command(name="transfer")
     def transfer(
         words: list[str] = Argument(
             ..., metavar="DIR... data.KEY=A,B...", help="Runs or sweeps, and what the data become."
@@ -90,16 +79,13 @@ def make_transfer(allow: Sequence[str]) -> "Typer":
 
         transfer_command(words, allow=allow)
 
-    return app
+    return transfer
 
 
-def make_predict(allow: Sequence[str]) -> "Typer":
+def make_predict(allow: Sequence[str]) -> Command:
     """Make the command `predict`."""
-    from typer import Argument, Option, Typer
+    from typer import Argument, Option
 
-    app = Typer(add_completion=False, pretty_exceptions_enable=False)
-
-    @app.command(name="predict")
     def predict(
         run_dir: Path = Argument(..., help="Directory of a run that has ended."),
         input: Path = Argument(..., help="Rows to predict: a .csv, .parquet or .npz file."),
@@ -121,16 +107,13 @@ def make_predict(allow: Sequence[str]) -> "Typer":
             allow=allow,
         )
 
-    return app
+    return predict
 
 
-def make_dashboard() -> "Typer":
+def make_dashboard() -> Command:
     """Make the command `dashboard`."""
-    from typer import Argument, Option, Typer
+    from typer import Argument, Option
 
-    app = Typer(add_completion=False, pretty_exceptions_enable=False)
-
-    @app.command(name="dashboard")
     def dashboard(
         path: Path = Argument(..., metavar="DIR", help="Directory of a sweep, or a study's file."),
         port: int = Option(8080, min=0, max=65535, help="Port on this machine; 0: a free one."),
@@ -140,4 +123,4 @@ def make_dashboard() -> "Typer":
 
         dashboard_command(path, port=port)
 
-    return app
+    return dashboard

@@ -13,6 +13,9 @@ from ermlab.data.arrays import Array
 from ermlab.data.new_rows import read_new_rows
 from ermlab.data.prediction_file import check_output, spread_columns, write_predictions
 from ermlab.errors import RunDirError
+from ermlab.results.find import has_run
+from ermlab.results.load import load_runs
+from ermlab.results.select import objective_of, select_runs
 from ermlab.sweep.recorded import as_in_run, read_trial
 from ermlab.trial.predict import class_names, join_chunks, predict_rows
 from ermlab.trial.saved_model import SavedModel, load_saved_model
@@ -70,6 +73,8 @@ def load_saved(run_dir: Path, *, which: str, device: str, allow: Sequence[str]) 
         ErmlabError: there is no such model, or it cannot be made.
     """
     if not rundir.is_run_dir(run_dir):
+        if has_run(run_dir):
+            raise _name_best(run_dir)
         raise RunDirError(
             "there is no run directory here",
             where=str(run_dir),
@@ -80,6 +85,17 @@ def load_saved(run_dir: Path, *, which: str, device: str, allow: Sequence[str]) 
     folder = run_dir.absolute()  # the trial may have run in another working directory
     with as_in_run(read_trial(run_dir), allow=allowed) as config:
         return load_saved_model(config, folder, which=which, device=device, allow=allowed)
+
+
+def _name_best(folder: Path) -> RunDirError:
+    """Say which of the runs in a folder is the best, which a person may want."""
+    runs = load_runs(folder)
+    best = select_runs(runs, top=1)["run_dir"][0]
+    return RunDirError(
+        f"this is a folder of {len(runs)} runs, and a prediction is that of one",
+        where=str(folder),
+        fix=f"name one of them; the best by {objective_of(runs)} is {best}",
+    )
 
 
 def _chunks(x: Array) -> Iterator[Array]:

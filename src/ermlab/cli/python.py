@@ -97,7 +97,7 @@ def sweep(
     with _hydra(allowed):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None, "initialized by the block"
-        words = _words(overrides, config_dir)
+        words = [*_words(overrides, config_dir), "hydra.mode=MULTIRUN"]  # as -m does, for the jobs
         config = hydra.compose_config(
             "config", words, run_mode=RunMode.MULTIRUN, with_log_configuration=False
         )

@@ -72,7 +72,7 @@ def _resume_run(path: Path, *, force: bool, allow: Sequence[str]) -> None:
         raise RunDirError(
             "there is no run directory here",
             where=str(path),
-            fix="name the directory of an interrupted run, such as outputs/DATE/TIME",
+            fix="name an interrupted run (outputs/DATE/TIME) or sweep (multirun/DATE/TIME)",
         )
     check_folder(path)
     trial, summary = read_trial(path), rundir.read_summary(path)

@@ -10,19 +10,11 @@ class Gnn(GraphFilter):
     """X_0 = X; X_l = sigma(sum_k S^k X_{l-1} H_lk + b_l) for l < L; the readout X_L is linear.
 
     Args:
-        n_inputs: n = N F_0 (see `GraphFilter`).
-        n_outputs: m = N F_L.
-        graph: S, (N, N), the shift operator of the data, sparse or dense; a buffer.
-        taps: K of the layers before the readout.
-        features: F_l, features of a node between the layers.
-        n_layers: L, layers with the readout counted.
-        readout_taps: K of the readout.
-        bias: whether the b_l are there.
-        init: "fan_in", "uniform" or "zeros" (see `FilterBank`).
+        n_inputs, n_outputs, graph, taps, features, n_layers, readout_taps, bias, init, sparse: see
+            `GraphFilter`.
         activation: sigma, a name of `ermlab.model.activation.ACTIVATIONS`.
         readout_activation: what follows the readout; the source has relu there as well, with which
             4 of 10 runs get stuck: every output is zero, and so is every gradient.
-        sparse: whether S is kept sparse; None: as suits its size (see `Shift`).
 
     Source:
         Gama, Marques, Leus and Ribeiro (2019), "Convolutional Neural Network Architectures for

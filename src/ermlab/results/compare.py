@@ -19,6 +19,7 @@ from ermlab.results.progress import tell_progress
 from ermlab.results.select import is_lower_better, objective_of, select_runs
 from ermlab.results.statistics import (
     ALPHA,
+    NO_INTERVAL,
     Contrast,
     bootstrap_interval,
     contrast,
@@ -26,7 +27,8 @@ from ermlab.results.statistics import (
     t_interval,
 )
 
-BEST, ALIKE, WORSE, UNKNOWN = "best", "not told apart", "worse", "one seed"
+BEST, ALIKE, WORSE = "best", "not told apart", "worse"
+SINGLE, EMPTY = "one seed", "no result"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,7 @@ class Comparison:
         contrasts: of each group with the best; None for the best itself, and where one of the two
             has a single replicate.
         p_values: of the contrasts, corrected for their number; NaN where there is none.
-        verdicts: BEST, ALIKE, WORSE or UNKNOWN, for each group.
+        verdicts: BEST, ALIKE, WORSE, SINGLE or EMPTY, for each group.
     """
 
     made: Groups
@@ -73,8 +75,8 @@ def compare(
         the mean by t (`low`, `high`) and by bootstrap (`low_bootstrap`, `high_bootstrap`); against
         the best group `difference`, `p_value` (Holm), `test` and `verdict`; `n_left_out` and
         `left_out` for runs without a result; and the same of the test loss (`test_n`,
-        `test_mean`, `test_low`, `test_high`). What one seed cannot tell is NaN. With `pair`, one
-        row for the two (see `pair_frame`).
+        `test_mean`, `test_low`, `test_high`), whose interval is NaN unless all of the `n` have
+        one. What one seed cannot tell is NaN. With `pair`, one row for the two (see `pair_frame`).
 
     Raises:
         ConfigError: a key, a column, the condition or a name is wrong, or no key varies.
@@ -116,7 +118,7 @@ def compare_groups(made: Groups, *, is_lower_better: bool) -> Comparison:
     best = groups[0]
     contrasts = [None, *(contrast(group.values, best.values) for group in groups[1:])]
     p_values = correct([math.nan if each is None else each.p_value for each in contrasts])
-    verdicts = [_judge(each, p) for each, p in zip(contrasts, p_values, strict=True)]
+    verdicts = list(map(_judge, groups, contrasts, p_values))
     return Comparison(
         made=made,
         groups=groups,
@@ -147,7 +149,7 @@ def comparison_frame(comparison: Comparison) -> pd.DataFrame:
         row |= {"verdict": verdict, "n_left_out": group.left_out.total()}
         row |= {"left_out": tell_left_out(group) or None}
         if comparison.made.column != TEST:
-            low, high = t_interval(group.test.tolist())
+            low, high = t_interval(group.test.tolist()) if group.is_tested else NO_INTERVAL
             row |= {"test_n": len(group.test), "test_mean": _mean(group.test)}
             row |= {"test_low": low, "test_high": high}
         rows.append(row)
@@ -178,7 +180,7 @@ def _mean(values: "pd.Series[float]") -> float:
     return float(np.mean(values)) if len(values) else math.nan
 
 
-def _judge(against: Contrast | None, p_value: float) -> str:
+def _judge(group: Group, against: Contrast | None, p_value: float) -> str:
     if against is None or math.isnan(p_value):
-        return UNKNOWN
+        return SINGLE if len(group.values) else EMPTY
     return WORSE if p_value < ALPHA else ALIKE

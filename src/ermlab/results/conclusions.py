@@ -14,6 +14,10 @@ from ermlab.results.table import cell_text, loss_text
 MOST_NAMED = 5  # own; a longer list of groups is not read, and the table has them all
 _ALPHA = f"{ALPHA * 100:.0f} %"
 MORE_SEEDS = "train more seeds (seed=0,1,2,3,4)"
+_MORE_TESTS = (
+    f"for the {TEST} of another choice, train it alone with several seeds, which tests each run "
+    "(ermlab -m KEY=VALUE ... seed=0,1,2,3,4), or sweep with hydra.sweeper.sweep_test=all"
+)
 
 
 def span(low: float, high: float) -> str:
@@ -31,6 +35,7 @@ def conclude(comparison: Comparison) -> list[str]:
         *_tell_contrasts(comparison),
         *_tell_selection(made, best),
         *_tell_single(comparison),
+        *_tell_below_zero(comparison),
         *_tell_left_out(made),
         *_tell_doubts(made),
     ]
@@ -111,9 +116,16 @@ def _tell_selection(made: Groups, best: Group) -> list[str]:
             f"{start}; the number to quote is its {TEST}, which its runs do not have: train it "
             "with a loop that tests (loop.test=true), or sweep with hydra.sweeper.sweep_test=winner"
         ]
-    return [
-        f"{start}; the number to quote is its {TEST}: {_mean(best.test.tolist(), made.replicate)}"
-    ]
+    mean = _mean(best.test.tolist(), made.replicate)
+    told = f"{start}; the number to quote is its {TEST}: {mean}"
+    if not best.is_tested:
+        told = (
+            f"{start}; and only {len(best.test)} of its {len(best.values)} {made.replicate}s have "
+            f"a {TEST} ({loss_text(float(np.mean(best.test)))}), such as those of a sweep's "
+            "winning trial: that is the number of these alone, and not of the group"
+        )
+    is_partial = any(len(group.values) and not group.is_tested for group in made.groups)
+    return [told, _MORE_TESTS] if is_partial else [told]
 
 
 def _tell_single(comparison: Comparison) -> list[str]:
@@ -127,6 +139,18 @@ def _tell_single(comparison: Comparison) -> list[str]:
             f"group can be compared with it: {MORE_SEEDS}"
         ]
     return [f"with one seed, and so without interval and not compared: {names}; {MORE_SEEDS}"]
+
+
+def _tell_below_zero(comparison: Comparison) -> list[str]:
+    """Say what to think of an interval by t that holds values which a loss cannot have."""
+    made = comparison.made
+    values = [group.values.tolist() for group in comparison.groups]
+    if min(map(min, filter(None, values))) < 0 or not any(t_interval(v)[0] < 0 for v in values):
+        return []
+    return [
+        f"an interval by t reaches below 0, where no {made.column} here is: the values are few or "
+        "skewed, so look at the interval by bootstrap too (--format csv has both)"
+    ]
 
 
 def _tell_left_out(made: Groups, groups: Sequence[Group] | None = None) -> list[str]:

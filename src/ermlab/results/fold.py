@@ -14,7 +14,7 @@ LOSSES = ("train_loss", "valid_loss", "test_loss")
 _SETTINGS = ("seed", "dtype", "device", "threads", "objective")  # configuration keys without a dot
 _OUTCOMES = ("best_step", "steps", "epochs", "n_parameters", "wall_s", "error")
 # Left out of a table unless asked for: derived from other columns, or of interest to few.
-_DETAILS = ("generalization_gap", "test_loss_last", "stack_size", "format", "git_sha")
+_DETAILS = ("generalization_gap", "test_loss_last", "started_at", "stack_size", "format", "git_sha")
 _NOISE = re.compile(r"version|host|^hydra\.|_target_$")
 # What a reader wants to see where runs differ in it, and to be reminded of where they do not.
 _MAIN = (

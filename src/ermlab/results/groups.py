@@ -45,6 +45,11 @@ class Group:
         """All runs, with and without a value."""
         return len(self.values) + self.n_repeats + self.left_out.total()
 
+    @property
+    def is_tested(self) -> bool:
+        """Whether each replicate with a value has a test loss: a sweep may test its winner only."""
+        return len(self.test) == len(self.values)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Groups:

@@ -38,4 +38,6 @@ def print_run(run_dir: Path, console: Console | None = None) -> None:
         if value is not None:
             table.add_row(title, f"{value:#.4g}" if isinstance(value, float) else str(value))
     console.print(table)
+    if summary.get("data.standardize") == "inputs_and_targets":
+        console.print("losses are those of standardized targets (data.standardize)")
     console.print(f"run directory: {run_dir}", markup=False, soft_wrap=True)

@@ -23,10 +23,19 @@ def print_transfer(run_dirs: Sequence[Path], columns: Sequence[str]) -> None:
     losses = ["test_loss", *columns]
     swept = [name for name in fold_columns(frame).swept if name not in SEEDS]
     table = mean_over_seeds(frame, by=swept, columns=losses)
+    zeros = _tell_zeros(frame, columns)
     if len(table) < len(frame):
-        write_table(table, "table", notes=["mean and standard deviation over the runs of each row"])
+        notes = ["mean and standard deviation over the runs of each row", *zeros]
+        write_table(table, "table", notes=notes)
     else:
-        write_table(shorten_run_dirs(frame[["run_dir", *swept, *losses]]), "table")
+        write_table(shorten_run_dirs(frame[["run_dir", *swept, *losses]]), "table", notes=zeros)
+
+
+def _tell_zeros(frame: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """Say what loss the prediction zero has on the other data, as a mean over the runs."""
+    zeros = {name: name.replace("_loss", "_zero_loss", 1) for name in columns}
+    told = [f"{name} {frame[zero].mean():.4g}" for name, zero in zeros.items() if zero in frame]
+    return [f"predicting zero instead: {', '.join(told)}"] if told else []
 
 
 def mean_over_seeds(

@@ -25,7 +25,9 @@ EPS = {"float64": 2.0**-52, "float32": 2.0**-23}  # one bit, relative
 CHAOS = 100
 
 HISTORY = "history.csv "  # before the name of a column of it
-_UNLIKE = ("wall_s", "stack_size", "error", "git_sha", "format", "trial", "test_reads")
+_UNLIKE = (
+    "started_at", "wall_s", "stack_size", "error", "git_sha", "format", "trial", "test_reads",
+)  # fmt: skip
 # Of the winner of a sweep, which reads the test split when the sweep is over, and its trial not.
 _LATE = ("test_loss", "test_accuracy", "generalization_gap")
 _OUTCOMES = ("status", "steps", "epochs", "best_step", HISTORY + "rows")

@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ermlab.rundir import Value
-from ermlab.tracker.tracker import find_artifacts, load_package, name_run, pick_numbers
+from ermlab.tracker.tracker import (
+    find_artifacts,
+    last_step,
+    load_package,
+    name_run,
+    pick_numbers,
+    unknown_run,
+)
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -72,13 +79,33 @@ class MLflow:
         from mlflow.entities import RunTag
 
         assert self._client is not None, "started before"
-        self._log({f"summary/{name}": value for name, value in pick_numbers(summary).items()})
+        self._log_numbers(summary)
         texts = [RunTag(k, v) for k, v in summary.items() if isinstance(v, str)]
         self._client.log_batch(self._run_id, tags=texts)
         for path in find_artifacts(run_dir):
             self._client.log_artifact(self._run_id, str(path))
         status = ENDED.get(str(summary.get("status")), "FINISHED")
         self._client.set_terminated(self._run_id, status)
+
+    def amend(self, added: Mapping[str, Value], run_dir: Path) -> None:
+        """Log further numbers of the summary to the run that this folder had last."""
+        from mlflow.tracking import MlflowClient
+
+        client = self._client = MlflowClient(tracking_uri=self._uri)
+        quote = '"' if "'" in str(run_dir) else "'"
+        found = client.search_runs(
+            [_find_experiment(client, self._experiment)],
+            filter_string=f"tags.run_dir = {quote}{run_dir}{quote}",
+            order_by=["attributes.start_time DESC"],
+            max_results=1,
+        )
+        if not found:
+            raise unknown_run(run_dir)
+        self._run_id, self._last_step = found[0].info.run_id, last_step(run_dir)
+        self._log_numbers(added)
+
+    def _log_numbers(self, summary: Mapping[str, Value]) -> None:
+        self._log({f"summary/{name}": value for name, value in pick_numbers(summary).items()})
 
     def _log(self, values: Mapping[str, float]) -> None:
         from mlflow.entities import Metric

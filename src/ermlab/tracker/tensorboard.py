@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ermlab import rundir
 from ermlab.rundir import Value
-from ermlab.tracker.tracker import load_package, pick_numbers
+from ermlab.tracker.tracker import last_step, load_package, pick_numbers
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -61,6 +61,16 @@ class TensorBoard:
             self._add_scalar(name, value)
         if (run_dir / rundir.CURVE).is_file():
             self._add_picture(run_dir / rundir.CURVE)
+        self._writer.close()
+
+    def amend(self, added: Mapping[str, Value], run_dir: Path) -> None:
+        """Write further numbers of the summary, in an event file beside the earlier one."""
+        from torch.utils.tensorboard import SummaryWriter
+
+        self._last_step = last_step(run_dir)
+        self._writer = SummaryWriter(str(run_dir / self._folder))
+        for name, value in pick_numbers(added).items():
+            self._add_scalar(f"{SUMMARY}{name}", value)
         self._writer.close()
 
     def _add_scalar(self, name: str, value: float) -> None:

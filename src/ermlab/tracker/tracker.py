@@ -1,8 +1,10 @@
-"""What a tracker is: three methods that a run calls, from a thread beside the training.
+"""What a tracker is: methods that a run calls, from a thread beside the training.
 
 The option `tracker=none` is no tracker at all. When the methods are called, and what happens if one
 fails or hangs, is in `trial/tracking.py`. A tracker of a user's own needs these methods and a YAML
-file with its `_target_`.
+file with its `_target_`; one may have a fourth, `amend(added, run_dir)`, for what is measured of a
+run after its end: the test losses of a sweep's winner. It is called of a new tracker, in place of
+the others.
 """
 
 import math
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ermlab import rundir
-from ermlab.errors import ConfigError
+from ermlab.errors import ConfigError, RunDirError
 from ermlab.rundir import Value
 
 ARTIFACTS = (rundir.BEST, rundir.HISTORY, rundir.CURVE)
@@ -71,6 +73,20 @@ def name_run(run_dir: Path) -> str:
 def find_artifacts(run_dir: Path) -> list[Path]:
     """List the files that belong to a run beside its numbers: best weights, history, picture."""
     return [run_dir / name for name in ARTIFACTS if (run_dir / name).is_file()]
+
+
+def last_step(run_dir: Path) -> int:
+    """Give the step of the last validation of a run, with which its summary was logged."""
+    return int(rundir.read_history(run_dir)["step"][-1])
+
+
+def unknown_run(run_dir: Path) -> RunDirError:
+    """Say that a tracker has no run to add something to."""
+    return RunDirError(
+        "the tracker does not know this run, so the test losses are not added there",
+        where=str(run_dir),
+        fix=f"they stand in {rundir.SUMMARY}",
+    )
 
 
 def pick_numbers(summary: Mapping[str, Value]) -> dict[str, float]:

@@ -3,12 +3,12 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ermlab import rundir
 from ermlab.errors import ConfigError
 from ermlab.rundir import Value
-from ermlab.tracker.tracker import find_artifacts, load_package, name_run
+from ermlab.tracker.tracker import find_artifacts, load_package, name_run, unknown_run
 
 if TYPE_CHECKING:
     from wandb import Run
@@ -37,16 +37,18 @@ class WandB:
 
     def start(self, config: Mapping[str, Value], run_dir: Path) -> None:
         """Begin a run, whose local files are in the run directory."""
+        self._run = self._open(
+            run_dir, name=name_run(run_dir), group=run_dir.absolute().parent.name, config={**config}
+        )
+
+    def _open(self, run_dir: Path, **options: Any) -> "Run":
         import wandb
 
-        self._run = wandb.init(
+        return wandb.init(
             project=self._project,
             entity=self._entity,
             mode=self._mode,  # type: ignore[arg-type]  # one of the three
-            name=name_run(run_dir),
-            group=run_dir.absolute().parent.name,
             dir=str(run_dir),
-            config=dict(config),
             reinit="create_new",  # the trials of a stack run at once
             settings=wandb.Settings(
                 console="off",  # it would take over the terminal of the sweep
@@ -55,6 +57,7 @@ class WandB:
                 disable_code=True,
                 x_disable_stats=True,
             ),
+            **options,
         )
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
@@ -75,6 +78,18 @@ class WandB:
             artifact.add_file(str(path))
         self._run.log_artifact(artifact)
         self._run.finish(exit_code=1 if summary.get("status") == "failed" else 0)
+
+    def amend(self, added: Mapping[str, Value], run_dir: Path) -> None:
+        """Add to the summary of a run that is online; one offline cannot be opened again."""
+        if self._mode != "online":
+            return
+        folders = (run_dir / "wandb").glob("run-*-*")  # run-DATE_TIME-ID
+        latest = max((folder.name for folder in folders), default=None)
+        if latest is None:
+            raise unknown_run(run_dir)
+        run = self._open(run_dir, id=latest.split("-", 2)[2], resume="must")
+        run.summary.update(dict(added))
+        run.finish()
 
 
 def _check_login(mode: str) -> None:

@@ -4,6 +4,7 @@ import os
 import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,7 @@ def write_outcome(
     outcome: Outcome,
     columns: Mapping[str, Any],
     *,
+    started_s: float,
     wall_s: float,
     stack_size: int,
 ) -> dict[str, Any]:
@@ -118,11 +120,15 @@ def write_outcome(
         trial: what was trained.
         outcome: how it ended.
         columns: its configuration (see `flatten_config`).
+        started_s: when its training began, of one that was continued as if it had not paused
+            [s since 1970, UTC].
         wall_s: seconds it took; in a stack, its share of them.
         stack_size: K, trials that were trained together.
     """
+    started = datetime.fromtimestamp(started_s, UTC)
     summary = {
         "status": outcome.status,
+        "started_at": started.isoformat(timespec="milliseconds"),
         "wall_s": round(wall_s, 6),
         **_losses(outcome),
         "n_parameters": trial.n_parameters,

@@ -15,12 +15,13 @@ from ermlab import rundir
 from ermlab.errors import RunDirError
 from ermlab.loop.single import SingleLearner
 from ermlab.trial.build import build_trial
+from ermlab.trial.tracking import amend_tracking
 
 
 def evaluate_best(config: DictConfig, run_dir: Path, *, allow: Sequence[str]) -> dict[str, Any]:
     """Measure the best model of a run on the test split, once, and add it to its summary.
 
-    A run whose summary has a test loss is left as it is.
+    The tracker of the run is told as well. A run whose summary has a test loss is left as it is.
 
     Args:
         config: of the run, as recorded.
@@ -55,9 +56,10 @@ def evaluate_best(config: DictConfig, run_dir: Path, *, allow: Sequence[str]) ->
     losses = {f"test_{name}": float(value) for name, value in measures.items()}
     train_loss = summary.get("train_loss")
     gap = losses["test_loss"] - float(train_loss) if train_loss is not None else math.nan
-    summary = {**summary, **losses, "generalization_gap": gap, "test_reads": 1}
-    rundir.write_summary(run_dir, summary)
-    return summary
+    added = {**losses, "generalization_gap": gap, "test_reads": 1}
+    rundir.write_summary(run_dir, {**summary, **added})
+    amend_tracking(trial.tracker, added, run_dir)
+    return {**summary, **added}
 
 
 def read_weights(run_dir: Path) -> dict[str, Tensor]:

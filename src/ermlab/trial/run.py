@@ -140,7 +140,10 @@ def _carry_out(
                 log.warning("the failed run left no summary: %s", unwritten.what)
         raise
     wall_s = run.earlier_s + time.perf_counter() - began
-    return write_outcome(run.run_dir, trial, outcome, columns, wall_s=wall_s, stack_size=1)
+    return write_outcome(
+        run.run_dir, trial, outcome, columns,
+        started_s=time.time() - wall_s, wall_s=wall_s, stack_size=1,
+    )  # fmt: skip
 
 
 def objective_value(summary: Mapping[str, Any], objective: str) -> float:

@@ -158,6 +158,7 @@ class _Member:
     task: TrialTask
     trial: Trial
     build_s: float
+    started_s: float = field(default_factory=time.time)
     lock: ExitStack = field(default_factory=ExitStack)
 
 
@@ -301,6 +302,7 @@ class _Stack:
                 member.trial,
                 outcome,
                 flatten_config(task.config, task.choices),
+                started_s=member.started_s,
                 wall_s=member.build_s + outcome.share_s,
                 stack_size=self._n_places,
             )

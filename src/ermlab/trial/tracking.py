@@ -73,6 +73,26 @@ def finish_tracking(run_dir: Path) -> None:
         return
     summary = thread.results(_read_summary(run_dir))
     thread.call(lambda: thread.tracker.finish(summary, run_dir))
+    _wait_for(thread, run_dir)
+
+
+def amend_tracking(tracker: Tracker | None, added: Mapping[str, Value], run_dir: Path) -> None:
+    """Tell the tracker of a run that has ended what was measured since, if it can take that in.
+
+    Args:
+        tracker: a new one of the run's kind, or None.
+        added: columns of the summary.
+        run_dir: its folder.
+    """
+    amend = getattr(tracker, "amend", None)
+    if tracker is None or amend is None or type(tracker) in _followed().given_up:
+        return
+    thread = _Thread(tracker, {})
+    thread.call(lambda: amend(added, run_dir))
+    _wait_for(thread, run_dir)
+
+
+def _wait_for(thread: "_Thread", run_dir: Path) -> None:
     wait_s = float(getattr(thread.tracker, "wait_s", USUAL_WAIT_S))
     if not thread.ends_within(wait_s):
         _followed().given_up.add(type(thread.tracker))

@@ -43,7 +43,8 @@ def measure_transfer(
         cache: data sets of earlier calls (see `build_trial`).
 
     Returns:
-        "loss" and one entry for each metric of the loss.
+        "loss" and one entry for each metric of the loss; of targets that are numbers also
+        "zero_loss", the loss of predicting zero, which a model must beat to be of use there.
 
     Raises:
         ConfigError: a change is no key or value of the data, or the rows are standardized.
@@ -80,7 +81,11 @@ def measure_transfer(
             "there is no row to test on", where="data.n_test", fix="set data.n_test=100"
         )
     measures = SingleLearner(trial.parts).evaluate("test", torch.ones(1, dtype=torch.bool))
-    return {name: float(value) for name, value in measures.items()}
+    told = {name: float(value) for name, value in measures.items()}
+    y = trial.parts.data.test.y
+    if y.is_floating_point():
+        told["zero_loss"] = float(trial.parts.loss(torch.zeros_like(y), y))
+    return told
 
 
 def add_transfer(run_dir: Path, columns: Mapping[str, float]) -> None:

@@ -1,3 +1,4 @@
+import json
 import math
 import statistics
 from collections.abc import Callable
@@ -18,6 +19,11 @@ Raw = Callable[[Path], list[dict[str, Any]]]
 LRS, ROWS = (0.01, 0.1, 1.0), (10, 40)
 
 
+def rewrite(run_dir: Path, columns: dict[str, Any]) -> None:
+    path = run_dir / "summary.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | columns))
+
+
 def test_each_cell_is_the_median_of_its_runs(make_sweep: MakeSweep, raw: Raw) -> None:
     sweep = make_sweep()
     picture = describe_heatmap(load_subject([sweep]))
@@ -31,7 +37,7 @@ def test_each_cell_is_the_median_of_its_runs(make_sweep: MakeSweep, raw: Raw) ->
             ]  # fmt: skip
             results = [run["valid_loss"] for run in runs if run["valid_loss"] is not None]
             value = cells.values[row][column]
-            assert cells.crossed[row][column] == (lr == 1.0)
+            assert cells.marked[row][column] == ("diverged" if lr == 1.0 else "")
             if results:
                 assert value == statistics.median(results)
                 assert cells.texts[row][column] == f"median {value:.4g}, 3 runs"
@@ -51,7 +57,7 @@ def test_matplotlib_draws_the_cells_and_crosses(make_sweep: MakeSweep) -> None:
     drawn = axes.collections[0].get_array()
     np.testing.assert_array_equal(drawn.filled(np.nan), np.array(cells.values))
     (crosses,) = [line for line in axes.lines if line.get_label() == "diverged"]
-    assert len(crosses.get_xdata()) == np.sum(cells.crossed) == 2
+    assert len(crosses.get_xdata()) == sum(row.count("diverged") for row in cells.marked) == 2
     assert axes.get_xscale() == "log"
 
 
@@ -63,7 +69,7 @@ def test_a_continuous_search_is_divided_into_columns(make_sweep: MakeSweep, raw:
     assert picture.panels[0].x.scale == LOG
     widths = np.diff(np.log(cells.x_edges))
     np.testing.assert_allclose(widths, widths[0], rtol=1e-6)
-    assert 3 <= len(widths) <= 12
+    assert 8 <= len(widths) <= 12
     for row, rows in enumerate(ROWS):
         for column, (low, high) in enumerate(zip(cells.x_edges, cells.x_edges[1:], strict=False)):
             inside = [
@@ -72,6 +78,30 @@ def test_a_continuous_search_is_divided_into_columns(make_sweep: MakeSweep, raw:
             ]  # fmt: skip
             value = cells.values[row][column]
             assert value == statistics.median(inside) if inside else math.isnan(value)
+
+
+def test_points_of_a_sampler_are_divided_into_wide_cells_too(make_sweep: MakeSweep) -> None:
+    sweep = make_sweep(n_seeds=2)  # twelve runs
+    for number in range(12):
+        rewrite(sweep / str(number), {"optimizer.lr": 0.01 * 1.1**number**1.2})
+    picture = describe_heatmap(load_subject([sweep]))
+    (cells,) = picture.panels[0].marks
+    widths = np.diff(np.log(cells.x_edges) if picture.panels[0].x.scale == LOG else cells.x_edges)
+    np.testing.assert_allclose(widths, widths[0], rtol=1e-6)
+    assert len(widths) == 8
+    assert cells.label.startswith("median validation loss")
+    draw_picture(picture)
+
+
+def test_a_cell_of_pruned_runs_has_a_mark_of_its_own(make_sweep: MakeSweep) -> None:
+    sweep = make_sweep(n_seeds=1)
+    rewrite(sweep / "0", {"status": "pruned"})
+    picture = describe_heatmap(load_subject([sweep]))
+    (cells,) = picture.panels[0].marks
+    assert sum(row.count("pruned") for row in cells.marked) == 1
+    assert "a diamond: all in it were pruned" in picture.note
+    axes = draw_picture(picture).axes[0]
+    assert {"diverged", "pruned"} <= {line.get_label() for line in axes.lines}
 
 
 def test_the_axes_can_be_chosen(make_sweep: MakeSweep) -> None:
@@ -107,5 +137,5 @@ def test_a_map_of_nothing_but_diverged_runs_is_drawn(make_sweep: MakeSweep) -> N
     picture = describe_heatmap(load_subject([make_sweep(lrs=(1.0, 2.0))]))
     (cells,) = picture.panels[0].marks
     assert cells.best is None
-    assert all(map(all, cells.crossed))
+    assert all(map(all, cells.marked))
     draw_picture(picture)

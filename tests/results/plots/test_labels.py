@@ -47,6 +47,8 @@ def test_a_label_says_the_unit_in_words() -> None:
     assert describe_column(frame, "valid_loss") == "validation loss [squared error]"
     assert describe_column(frame.assign(loss=["a", "b"]), "valid_loss") == "validation loss"
     assert describe_column(frame, "wall_s") == "time [seconds]"
+    scaled = frame.assign(**{"data.standardize": "inputs_and_targets"})
+    assert describe_column(scaled, "valid_loss").endswith(" of standardized targets]")
     assert describe_column(frame, "my.key") == "my.key"
 
 

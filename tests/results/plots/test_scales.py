@@ -2,6 +2,7 @@ import math
 from itertools import pairwise
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,3 +57,10 @@ def test_middles_are_on_the_scale_of_the_axis() -> None:
     edges = (1.0, 100.0, 10000.0)
     np.testing.assert_allclose(find_middles(edges, Axis(label="", scale=LOG)), [10.0, 1000.0])
     np.testing.assert_allclose(find_middles(edges, Axis(label="")), [50.5, 5050.0])
+
+
+@pytest.mark.parametrize("most", [3, 5, 6])
+def test_ticks_over_many_decades_are_powers_of_ten(most):
+    ticks = [value for value, _ in find_ticks(Axis(label="", scale=LOG), (0.9, 1.5e9), most)]
+    assert 2 <= len(ticks) <= most
+    assert ticks == [10.0 ** round(math.log10(tick)) for tick in ticks]

@@ -1,3 +1,4 @@
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,17 @@ def test_a_bar_ends_when_the_history_was_last_written(make_sweep: MakeSweep) -> 
     assert [text.partition(":")[0] for text in bars.texts] == ["1", "2", "0"]
     assert "seconds" in label
     assert "in a stack of 4" in bars.texts[0]
+
+
+def test_the_time_in_the_summary_goes_before_that_of_the_file(make_sweep: MakeSweep) -> None:
+    sweep = make_sweep(lrs=(0.1,), batches=(10,))
+    for number, told in enumerate(["2026-01-01T12:00:05.000+00:00", "2026-01-01T12:00:00+00:00"]):
+        path = sweep / str(number) / "summary.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"started_at": told}))
+    set_ends(sweep, [1000.0, 2000.0, 1767268810.3])  # the last is 12:00:10.3
+    bars, _ = bars_of(sweep)
+    assert [text.partition(":")[0] for text in bars.texts] == ["2", "0", "1"]
+    assert bars.starts == pytest.approx((10.0, 5.0, 0.0), abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ermlab import rundir
 from ermlab.errors import ConfigError
-from ermlab.results.plots.palette import COLOURS, SHADES, SYMBOLS
+from ermlab.results.plots.palette import COLOURS, SHADES, STATUS_MARKS, SYMBOLS
 from ermlab.results.plots.picture import (
     LOG,
     Axis,
@@ -221,7 +221,7 @@ def _cells(cells: Cells, panel: Panel) -> list[Any]:
         colorscale=SHADES, hovertext=texts, hoverinfo="text", xgap=1, ygap=1,
         colorbar={"title": {"text": html.escape(cells.label), "side": "right"}} | _bar_ticks(cells),
     )  # fmt: skip
-    return [heat, *_crosses(cells, panel)]
+    return [heat, *_cell_marks(cells, panel)]
 
 
 def _bar_ticks(cells: Cells) -> dict[str, Any]:
@@ -238,18 +238,20 @@ def _bar_ticks(cells: Cells) -> dict[str, Any]:
     }
 
 
-def _crosses(cells: Cells, panel: Panel) -> list[Any]:
+def _cell_marks(cells: Cells, panel: Panel) -> list[Any]:
     import numpy as np
     import plotly.graph_objects as go
 
     drawn = []
-    rows, columns = np.nonzero(np.array(cells.crossed))
-    if len(rows):
+    for status, symbol in (("diverged", "x"), ("pruned", "diamond")):
+        rows, columns = np.nonzero(np.array(cells.marked) == status)
+        if not len(rows):
+            continue
         x, y = find_middles(cells.x_edges, panel.x), find_middles(cells.y_edges, panel.y)
         drawn.append(
             go.Scatter(
-                x=x[columns], y=y[rows], mode="markers", name="diverged", hoverinfo="skip",
-                marker={"symbol": "x", "size": 9, "color": COLOURS["vermilion"],
+                x=x[columns], y=y[rows], mode="markers", name=status, hoverinfo="skip",
+                marker={"symbol": symbol, "size": 9, "color": COLOURS[STATUS_MARKS[status][0]],
                         "line": {"color": "white", "width": 1}},
             )
         )  # fmt: skip

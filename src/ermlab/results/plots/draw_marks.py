@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ermlab.results.plots.draw_text import fit_text
-from ermlab.results.plots.palette import COLOURS, SHADES, SYMBOLS
+from ermlab.results.plots.palette import COLOURS, SHADES, STATUS_MARKS, SYMBOLS
 from ermlab.results.plots.picture import LOG, Axis, Bars, Cells, Line, Mark, Panel, Points
 from ermlab.results.plots.scales import find_middles, find_ticks
 
@@ -61,7 +61,8 @@ def _draw_cells(axes: "Axes", cells: Cells, panel: Panel) -> None:
     axes.spines[["left", "bottom"]].set_visible(False)
     if values.count():
         _shade_cells(axes, cells, values)
-    _cross_cells(axes, cells, panel)
+    for status in ("diverged", "pruned"):
+        _mark_cells(axes, cells, panel, status)
     if cells.best is not None:
         _frame_cell(axes, cells, *cells.best)
 
@@ -87,19 +88,20 @@ def _shade_cells(
     bar.ax.minorticks_off()
 
 
-def _cross_cells(axes: "Axes", cells: Cells, panel: Panel) -> None:
+def _mark_cells(axes: "Axes", cells: Cells, panel: Panel, status: str) -> None:
     from matplotlib import patheffects
 
-    rows, columns = np.nonzero(np.array(cells.crossed))
+    rows, columns = np.nonzero(np.array(cells.marked) == status)
     if not len(rows):
         return
     x = find_middles(cells.x_edges, panel.x)[columns]
     y = find_middles(cells.y_edges, panel.y)[rows]
-    (crosses,) = axes.plot(
-        x, y, linestyle="", marker="x", markersize=4.5, markeredgewidth=1.2,
-        color=COLOURS["vermilion"], label="diverged",
+    colour, symbol = STATUS_MARKS[status]
+    (marks,) = axes.plot(
+        x, y, linestyle="", marker=SYMBOLS[symbol][0], markersize=4.5 if symbol == "cross" else 3.2,
+        markeredgewidth=1.2, color=COLOURS[colour], label=status,
     )  # fmt: skip
-    crosses.set_path_effects([patheffects.withStroke(linewidth=2.6, foreground="white")])
+    marks.set_path_effects([patheffects.withStroke(linewidth=2.6, foreground="white")])
 
 
 def _frame_cell(axes: "Axes", cells: Cells, row: int, column: int) -> None:

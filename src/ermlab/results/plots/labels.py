@@ -75,9 +75,16 @@ def describe_column(frame: pd.DataFrame, name: str) -> str:
     """Say what a column holds, with its unit: `step size [parameter units]`."""
     if name in _LOSSES:
         losses = list(frame["loss"].dropna().unique()) if "loss" in frame else []
-        unit = f" [{str(losses[0]).replace('_', ' ')}]" if len(losses) == 1 else ""
+        of = " of standardized targets" if _is_standardized(frame) else ""
+        unit = f" [{str(losses[0]).replace('_', ' ')}{of}]" if len(losses) == 1 else ""
         return plain_text(_LOSSES[name] + unit)
     return _WORDS.get(name, plain_text(name))
+
+
+def _is_standardized(frame: pd.DataFrame) -> bool:
+    """Whether the targets of all runs were standardized, and so their losses."""
+    name = "data.standardize"
+    return name in frame and bool((frame[name] == "inputs_and_targets").all())
 
 
 def choose_scale(values: NDArray[np.float64], *, is_searched: bool) -> str:

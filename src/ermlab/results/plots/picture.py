@@ -87,7 +87,8 @@ class Cells:
         x_edges: ascending, (c + 1,).
         y_edges: ascending, (r + 1,).
         values: row by row from the bottom, (r, c); NaN where there is none.
-        crossed: cells that get a cross, (r, c) bool: a run in them diverged.
+        marked: what a mark says of a cell, (r, c): "diverged" if a run in it did, "pruned" if each
+            run in it was, or "".
         texts: what each cell holds, (r, c).
         label: of the values, with the unit.
         scale: of the colours, LINEAR or LOG.
@@ -97,7 +98,7 @@ class Cells:
     x_edges: Numbers
     y_edges: Numbers
     values: tuple[Numbers, ...]
-    crossed: tuple[tuple[bool, ...], ...]
+    marked: tuple[tuple[str, ...], ...]
     texts: tuple[tuple[str, ...], ...]
     label: str
     scale: str

@@ -90,14 +90,11 @@ def _round_ticks(axis: Axis, limits: Limits, most: int) -> list[float]:
 
     decades = np.log10(limits[1] / limits[0]) if axis.scale == LOG else 0.0
     if decades >= 1:
-        found: NDArray[np.float64] = np.array([])
         for parts in ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,)):
             locator = LogLocator(subs=parts, numticks=most)
             found = _within(np.asarray(locator.tick_values(*limits)), limits)
-            if len(found) <= most:
-                break
-        if len(found) >= 2:
-            return list(found.tolist())
+            if 2 <= len(found) <= most:  # there are none where a tick stands for several decades
+                return list(found.tolist())
     even = MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10])
     ticks = _within(np.asarray(even.tick_values(*limits)), limits)
     return [float(f"{tick:.12g}") for tick in ticks]

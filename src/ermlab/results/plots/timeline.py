@@ -1,6 +1,7 @@
-"""The plot `timeline`: when each run trained, as bars over the time of day that the files tell."""
+"""The plot `timeline`: when each run trained, as bars over the time since the first began."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -77,33 +78,47 @@ def describe_timeline(subject: Subject) -> Picture:
         y=Axis(label="runs, the first on top", is_ranked=True),
         marks=[bars, *legend],
     )
-    note = "runs at the same time share a stack or have a process each; from file times"
+    note = "runs at the same time share a stack or have a process each"
     return Picture(kind="timeline", title="When the runs trained", panels=[panel], note=note)
 
 
 def find_spans(subject: Subject) -> Spans:
-    """Find when each run trained: until its history was last written, for as long as that says."""
+    """Find when each run trained: from the start that its summary tells, as long as its history.
+
+    A run whose summary does not tell it trained until its history was last written.
+    """
     last_s: dict[str, float] = {}
     if "wall_s" in subject.history:
         longest = subject.history.groupby("run_dir")["wall_s"].max()
         last_s = {str(run_dir): float(wall_s) for run_dir, wall_s in longest.items()}
+    runs = subject.runs.reindex(columns=["run_dir", "started_at"])  # earlier runs do not tell it
     rows, starts, ends = [], [], []
-    for row, run_dir in enumerate(subject.runs["run_dir"]):
+    for row, (run_dir, started_at) in enumerate(runs.itertuples(index=False)):
         took_s = last_s.get(run_dir)
         if took_s is None or not np.isfinite(took_s):
             continue
+        start = _read_start(started_at)
         try:
-            end = (Path(run_dir) / rundir.HISTORY).stat().st_mtime
+            if start is None:
+                start = (Path(run_dir) / rundir.HISTORY).stat().st_mtime - took_s
         except OSError:  # moved away since it was read
             continue
         rows.append(row)
-        starts.append(end - float(took_s))
-        ends.append(end)
+        starts.append(start)
+        ends.append(start + took_s)
     began, ended = np.array(starts), np.array(ends)
     first = began.min() if rows else 0.0
     order = np.lexsort((ended, began))
     places = np.array(rows, dtype=np.int64)
     return Spans(rows=places[order], starts=(began - first)[order], ends=(ended - first)[order])
+
+
+def _read_start(started_at: object) -> float | None:
+    """Read a time [s since 1970]; None for what is none, such as another program's text."""
+    try:
+        return datetime.fromisoformat(str(started_at)).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _stack(size: object) -> str:

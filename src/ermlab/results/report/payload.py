@@ -17,7 +17,6 @@ from ermlab.results.plots.picture import (
     Panel,
     Picture,
     Points,
-    Threads,
 )
 from ermlab.results.plots.scales import Limits, find_heights, find_limits, find_ticks
 
@@ -72,13 +71,11 @@ def _mark(mark: Mark, shared: dict[Numbers, int]) -> dict[str, Any]:
             }  # fmt: skip
         case Cells():
             return _cells(mark)
-        case Bars():
-            return {
-                "type": "bars", "starts": mark.starts, "ends": mark.ends, "texts": mark.texts,
-                "colours": mark.colours, "labels": mark.labels,
-            }  # fmt: skip
-        case Threads():
-            raise NotImplementedError("the report shows no parallel coordinates")
+    assert isinstance(mark, Bars), "the report shows no parallel coordinates"
+    return {
+        "type": "bars", "starts": mark.starts, "ends": mark.ends, "texts": mark.texts,
+        "colours": mark.colours, "labels": mark.labels,
+    }  # fmt: skip
 
 
 def _cells(cells: Cells) -> dict[str, Any]:
@@ -102,7 +99,7 @@ def _cells(cells: Cells) -> dict[str, Any]:
             [None if math.isnan(shade) else to_hex(colours(shade)) for shade in row]
             for row in shades.tolist()
         ],
-        "crossed": cells.crossed,
+        "marked": cells.marked,
         "texts": cells.texts,
         "best": cells.best,
         "bar": _axis(axis, (low, high)) if len(finite) else None,

@@ -131,7 +131,9 @@ function drawLegend(figure) {
     for (const mark of panel.marks) if (mark.type === "points" && mark.name) entries.set(mark.name, mark);
     for (const mark of panel.marks) {
       if (mark.type !== "cells") continue;
-      if (mark.crossed.flat().some(Boolean)) entries.set("diverged", { symbol: "cross", colour: "vermilion" });
+      for (const [name, look] of Object.entries(CELL_MARKS)) {
+        if (mark.marked.flat().includes(name)) entries.set(name, look);
+      }
       if (mark.best) entries.set("best", { symbol: "frame", colour: "ink" });
     }
   }

@@ -3,6 +3,10 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const SYMBOL_SIZE = 3.4; // pixels, half the width of a mark
+const CELL_MARKS = { // what is said of a cell -> its mark
+  diverged: { symbol: "cross", colour: "vermilion" },
+  pruned: { symbol: "diamond", colour: "orange" },
+};
 
 function add(parent, name, attributes, text) {
   const element = document.createElementNS(SVG, name);
@@ -78,7 +82,7 @@ function drawCells(svg, cells, panel, place, hits) {
       const fill = cells.colours[row][column] || colour("empty");
       add(svg, "rect", { ...at, fill, stroke: colour("paper"), "stroke-width": 1 });
       const [x, y] = [at.x + at.width / 2, at.y + at.height / 2];
-      if (cells.crossed[row][column]) drawCross(svg, x, y);
+      if (cells.marked[row][column]) drawCellMark(svg, CELL_MARKS[cells.marked[row][column]], x, y);
       hits.push({ x, y, box: at, text });
     }),
   );
@@ -89,7 +93,12 @@ function drawCells(svg, cells, panel, place, hits) {
   }
 }
 
-function drawCross(svg, x, y) {
+function drawCellMark(svg, look, x, y) {
+  if (look.symbol !== "cross") {
+    const mark = drawSymbol(svg, look.symbol, look.colour, x, y);
+    for (const [key, value] of Object.entries({ opacity: 1, stroke: "#fff" })) mark.setAttribute(key, value);
+    return;
+  }
   const r = 5;
   const path = `M${x - r},${y - r}L${x + r},${y + r}M${x - r},${y + r}L${x + r},${y - r}`;
   add(svg, "path", { d: path, stroke: "#fff", "stroke-width": 5, "stroke-linecap": "round" });
