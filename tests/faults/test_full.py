@@ -1,6 +1,7 @@
 """A full disk and too little memory: a message or a row, and the sweep goes on afterwards."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -52,7 +53,15 @@ def test_a_sweep_that_filled_the_disk_goes_on_when_there_is_room(
 
 
 GREEDY = """
+import resource
+from pathlib import Path
+
 import torch
+
+# From here on this process may have 2 GiB more than it has.
+PAGES = int(Path("/proc/self/statm").read_text().split()[0])
+LIMIT = PAGES * resource.getpagesize() + 2 * 2**30
+resource.setrlimit(resource.RLIMIT_AS, (LIMIT, resource.RLIM_INFINITY))
 
 
 class Greedy(torch.nn.Linear):
@@ -65,6 +74,8 @@ class Greedy(torch.nn.Linear):
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 GiB")
         if self.training and self.kind == "python":
             raise MemoryError("there is no memory")
+        if self.training and self.kind == "limit":
+            return super().forward(x) + torch.zeros(2**29, dtype=torch.float64).sum()
         if self.training and self.kind == "array":
             return super().forward(x) + torch.zeros(2**50).sum()
         return super().forward(x)
@@ -82,14 +93,17 @@ def test_a_trial_without_memory_is_a_row_and_the_sweep_goes_on(launcher, fleet, 
     (tmp_path / "my_greedy.py").write_text(GREEDY)
     words = [word for word in tiny if not word.startswith("model.")]
     start = ["--config-dir", "conf", *SWEEP, f"hydra/launcher={launcher}", "model=greedy"]
-    options = ["model.kind=choice(none,torch,python,array)", "hydra/sweeper/sampler=grid",
+    options = ["model.kind=choice(limit,none,torch,python,array)", "hydra/sweeper/sampler=grid",
                "optimizer.lr=0.01", "hydra.sweep.dir=sweep", "hydra.sweeper.retries=0",
                "hydra.sweeper.max_failure_rate=1"]  # fmt: skip
     code, told = fleet.run(tmp_path, *start, *words, *options, allow="my_greedy.*")
     assert code == 0, told
     table = load_runs(tmp_path / "sweep").set_index("model.kind")
     assert table["status"].to_dict() == {
-        "none": "completed", "torch": "failed", "python": "failed", "array": "failed",
+        "limit": "failed", "none": "completed", "torch": "failed", "python": "failed",
+        "array": "failed",
     }  # fmt: skip
-    assert table["error"].str.contains("memory|allocate")["torch"]
-    assert (tmp_path / "sweep" / "1" / "traceback.txt").exists()
+    assert table["error"].drop("none").str.contains("memory|allocate").all()
+    assert "4294967296 bytes" in table["error"]["limit"]
+    for run_dir in table["run_dir"].drop("none"):
+        assert (Path(run_dir) / "traceback.txt").exists()

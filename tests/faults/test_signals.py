@@ -1,5 +1,6 @@
-"""SIGTERM, as a cluster sends it, and two processes in one folder."""
+"""SIGTERM, as a cluster sends it, Ctrl-C, and two processes in one folder."""
 
+import os
 import signal
 
 import pytest
@@ -11,6 +12,14 @@ ENDLESS = ["loop.epochs=1000000", "loop.checkpoint_every=null"]
 SWEEP = ["-m", "hydra/sweeper=study", "hydra/launcher=stacked", "hydra.sweep.dir=sweep",
          "hydra.sweeper.n_trials=4", "hydra.sweeper.n_jobs=2", "hydra.sweeper.sampler.seed=1",
          "optimizer.lr=tag(log,interval(0.001,0.1))"]  # fmt: skip
+
+
+LAUNCHERS = {
+    "basic": ["hydra/launcher=basic"],
+    "joblib": ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
+    "stacked": ["hydra/launcher=stacked"],
+    "loky": ["hydra/launcher=stacked", "hydra.launcher.n_jobs=2"],
+}
 
 
 @pytest.fixture
@@ -56,8 +65,39 @@ def test_sigterm_ends_a_sweep_with_its_table_and_the_command_to_go_on(endless_sw
     endless_sweep.signal(signal.SIGTERM)
     assert endless_sweep.wait() == 143, endless_sweep.told()
     assert "Traceback" not in endless_sweep.told()
-    assert "it goes on with: ermlab resume sweep" in endless_sweep.told()
+    assert ends_with_the_command(endless_sweep.told(), "ermlab resume sweep")
     assert (tmp_path / "sweep" / rundir.RESULTS_CSV).is_file()
+
+
+def ends_with_the_command(told, command):
+    return any(line.endswith(f"goes on with: {command}") for line in told.splitlines()[-3:])
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_ctrl_c_ends_a_sweep_with_the_command_to_go_on(launcher, fleet, tiny, tmp_path):
+    child = fleet.start(tmp_path, *SWEEP, *LAUNCHERS[launcher], *tiny, *ENDLESS)
+    try:
+        assert child.wait_for(lambda: rundir.count_rows(tmp_path / "sweep" / "0") > 3)
+        os.killpg(child.pid, signal.SIGINT)  # as a terminal sends it, to all its processes
+        assert child.wait() == 130, child.told()
+    finally:
+        child.kill()
+    assert "Traceback" not in child.told()
+    assert ends_with_the_command(child.told(), "ermlab resume sweep")
+    assert (tmp_path / "sweep" / rundir.RESULTS_CSV).is_file()
+
+
+def test_sigterm_while_a_sweep_is_resumed_tells_the_command_too(endless_sweep, fleet, tmp_path):
+    endless_sweep.kill()
+    n_rows = rundir.count_rows(tmp_path / "sweep" / "0")
+    child = fleet.start(tmp_path, "resume", "sweep")
+    try:
+        assert child.wait_for(lambda: 3 < rundir.count_rows(tmp_path / "sweep" / "0") != n_rows)
+        child.signal(signal.SIGTERM)
+        assert child.wait() == 143, child.told()
+    finally:
+        child.kill()
+    assert ends_with_the_command(child.told(), f"ermlab resume {tmp_path / 'sweep'}")
 
 
 def refused(fleet, folder, *words):

@@ -8,12 +8,14 @@ import fcntl
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -23,15 +25,51 @@ USER, PASSWORD = "ada", "p@ss/w:rd%"  # signs that must be percent-encoded in a 
 START_S = 60
 
 
+SETTINGS = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off"]
+
+
 class Server:
-    """A running server.
+    """A server, which is to be started.
 
     Args:
+        programs: the folder of its programs.
+        folder: of its data and its log.
         port: on 127.0.0.1.
+        user: whose process it is, as `Popen` takes it.
     """
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, programs: Path, folder: Path, port: int, user: dict[str, Any]) -> None:
+        self._programs, self._folder, self.port, self._user = programs, folder, port, user
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = [word for each in SETTINGS for word in ("-c", each)]
+        program, data = self._programs / "postgres", self._folder / "data"
+        with (self._folder / "log").open("a") as log:
+            self._process = subprocess.Popen(
+                [program, "-D", data, "-p", str(self.port), *options],
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+                **self._user,
+            )
+        end = time.monotonic() + START_S
+        while not self._answers():
+            assert self._process.poll() is None, (self._folder / "log").read_text()
+            assert time.monotonic() < end, (self._folder / "log").read_text()
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """End it as `pg_ctl stop -m fast` does, without waiting for its clients."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(timeout=START_S)
+
+    def _answers(self) -> bool:
+        try:
+            self.connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def url(self, database: str = "postgres", password: str = PASSWORD) -> str:
         """The URL of a database, as SQLAlchemy takes it."""
@@ -105,34 +143,10 @@ def postgresql() -> Iterator[Server]:
     assert done.returncode == 0, done.stderr
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        server = Server(free.getsockname()[1])
-    settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off"]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [programs / "postgres", "-D", folder / "data", "-p", str(server.port)]
-            + [word for each in settings for word in ("-c", each)],
-            cwd=folder, stdout=log, stderr=log, **user,
-        )  # fmt: skip
+        server = Server(programs, folder, free.getsockname()[1], user)
     try:
-        wait_until(lambda: can_connect(server), process, folder / "log")
+        server.start()
         yield server
     finally:
-        process.send_signal(2)  # fast shutdown: it does not wait for clients
-        process.wait(timeout=START_S)
+        server.stop()
         shutil.rmtree(folder)
-
-
-def can_connect(server: Server) -> bool:
-    try:
-        server.connect().close()
-    except psycopg.OperationalError:
-        return False
-    return True
-
-
-def wait_until(is_so: Callable[[], bool], process: subprocess.Popen, log: Path) -> None:
-    end = time.monotonic() + START_S
-    while not is_so():
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < end, log.read_text()
-        time.sleep(0.05)

@@ -97,6 +97,18 @@ def test_a_job_that_cannot_be_stacked_is_trained_alone_in_between(tmp_path):
         run(Desk(tmp_path / "again", words), on_unstackable="error")
 
 
+def test_why_jobs_are_trained_alone_is_told_once_and_counted_at_the_end(tmp_path, caplog):
+    caplog.set_level("INFO", logger="ermlab")
+    words = epochs(1, 1, 1)
+    for each in words:
+        each += ["optimizer=sgd", "optimizer._target_=torch.optim.RMSprop"]
+    run(Desk(tmp_path, words))
+    lines = [record.getMessage() for record in caplog.records if "RMSprop" in record.getMessage()]
+    assert len(lines) == 2
+    assert "job 0 is not stacked: " in lines[0]
+    assert "3 jobs were not stacked: " in lines[1]
+
+
 def test_jobs_that_a_stop_interrupted_begin_again_when_they_began_before(tmp_path):
     straight = Desk(tmp_path / "straight", epochs(3, 5, 2, 4, 1), n_open=2)
     run(straight, prunes=True)

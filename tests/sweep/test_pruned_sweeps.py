@@ -92,6 +92,14 @@ def test_replicates_of_a_pruned_trial_end_together(tmp_path):
     assert 0 < (table["status"] == "pruned").sum() < 20
 
 
+def test_of_replicates_one_after_the_other_the_last_ends_early(tmp_path):
+    words = [*LAUNCHERS["basic"], "hydra/sweeper/pruner=median", "hydra.sweeper.replicates=2",
+             "hydra.sweeper.pruner.n_startup_trials=1", "hydra.sweeper.n_jobs=1"]  # fmt: skip
+    table = sweep(tmp_path, "out", *words, n_trials=6)
+    assert set(table.loc[table["seed"] == 0, "status"]) == {"completed"}
+    assert set(table.loc[table["seed"] == 1, "status"]) == {"completed", "pruned"}
+
+
 def n_finished(folder):
     return len(list(folder.glob(f"*/{rundir.SUMMARY}")))
 

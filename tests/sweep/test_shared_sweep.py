@@ -121,6 +121,35 @@ def test_a_killed_sweep_goes_on_with_resume_which_needs_the_password(postgresql,
     assert not PASSWORD.search(written(tmp_path) + done.stdout + done.stderr)
 
 
+def test_a_sweep_goes_on_when_its_server_is_restarted(postgresql, tmp_path):
+    url = postgresql.create_database()
+    log = tmp_path / "told.log"
+    words = command("out", url, "hydra.sweeper.study_name=ours", "loop.epochs=30", launcher="basic")
+    with log.open("w") as file:
+        process = subprocess.Popen(words, cwd=tmp_path, stdout=file, stderr=subprocess.STDOUT)
+    wait_for_runs(tmp_path / "out", 3)
+    postgresql.stop()
+    try:
+        end = time.monotonic() + 60
+        while "trying again for" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < end, log.read_text()
+            time.sleep(0.05)
+    finally:
+        postgresql.start()
+    assert process.wait(timeout=300) == 0, log.read_text()
+    assert "Traceback" not in log.read_text()
+    again = resume(tmp_path / "out", tmp_path, ERMLAB_STORAGE_PASSWORD="p@ss/w:rd%")
+    assert again.returncode == 0, again.stderr  # there was nothing left
+    table = load_runs(tmp_path / "out")
+    assert list(table["trial"]) == list(range(12))
+    assert set(table["status"]) <= {"completed", "stopped_early"}
+    assert table["test_loss"].notna().sum() == 1
+    trials = trials_of(url, "ours")
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 12
+    assert [trial.value for trial in trials] == list(table["valid_loss"])
+
+
 def test_a_sweep_with_the_database_beside_it_can_be_resumed_and_extended(tmp_path):
     url = "sqlite:///study.db"  # relative to the folder in which the sweep was started
     done = subprocess.run(command("out", url, n_trials=3), cwd=tmp_path, capture_output=True)

@@ -162,12 +162,55 @@ def test_more_failures_than_allowed_end_the_sweep_and_keep_its_rows(tmp_path):
     assert len(table) < 30
 
 
-def test_no_trial_is_asked_for_after_the_timeout(tmp_path):
-    words = command("out", "hydra.sweeper.timeout=0.001", n_trials=60)
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+SLOW_SPACE = """
+import time
+
+
+def extend(config, trial):
+    trial.suggest_int("loop.epochs", *([2, 2] if trial.number == 0 else [6, 6]))
+    if trial.number == 3:  # asked for in time, while the others train or after a batch
+        time.sleep(config.hydra.sweeper.timeout)
+"""
+
+
+@pytest.mark.parametrize("refill", ["true", "false"])
+def test_after_the_timeout_open_trials_end_and_no_other_begins(refill, tmp_path):
+    (tmp_path / "space.py").write_text(SLOW_SPACE)
+    words = ["hydra.sweeper.timeout=5", "hydra.sweeper.custom_search_space=space.extend",
+             f"hydra.sweeper.refill={refill}"]  # fmt: skip
+    start = [word for word in command("out", *words, n_trials=60) if word != "loop.epochs=2"]
+    done = subprocess.run(
+        start, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
+        env={**os.environ, "ERMLAB_ALLOW": "space.*"},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert len(list((tmp_path / "out").glob("*/summary.json"))) <= 3  # those that were open
-    assert "hydra.sweeper.timeout" in done.stdout
+    table = pd.read_csv(tmp_path / "out" / "results.csv")
+    assert list(table["trial"]) == [0, 1, 2, 3]
+    assert list(table["status"]) == ["completed"] * 4
+    assert list(table["epochs"]) == [2, 6, 6, 6]
+    assert [each["ask"] for each in events(tmp_path / "out") if "ask" in each] == [0, 1, 2, 3]
+    assert "(hydra.sweeper.timeout)" in done.stdout
+    assert done.stdout.splitlines()[-1].endswith("goes on with: ermlab resume out")
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("optimizer.lrr=interval(0.1,1)", "optimizer.lrr"),
+        ("optimizer=choice(adam,adamm)", "adamm"),
+        ("model=choice(two_layer,linear)", "model.hidden_units"),  # which linear has not
+    ],
+)
+def test_a_search_that_cannot_be_composed_is_refused_before_any_work(word, told, tmp_path):
+    done = subprocess.run(
+        command("out", word), cwd=tmp_path, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "resume" not in done.stdout + done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

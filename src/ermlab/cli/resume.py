@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from hydra.types import RunMode
 
@@ -64,7 +65,10 @@ def _resume_sweep(path: Path, *, force: bool, trust: bool, allow: Sequence[str])
         os.chdir(command.folder)
     changed = ["hydra.sweeper.go_on_changed=true"] if force else []
     sys.argv = [sys.argv[0], *command.words, *changed]
-    run_hydra(allow)
+    try:
+        run_hydra(allow)
+    except KeyboardInterrupt as interrupt:
+        _end("interrupted; what was written so far is kept", interrupt)
 
 
 def _resume_run(path: Path, *, force: bool, allow: Sequence[str]) -> None:
@@ -99,6 +103,10 @@ def _train(trial: RecordedTrial, run_dir: Path, resume: Resume, allow: Sequence[
             )
     except KeyboardInterrupt as interrupt:
         finish_tracking(run_dir)
-        # Typer would end here by itself, without a word.
-        sys.stderr.write(f"\n{tell_how_to_resume(run_dir, folder)}\n")
-        raise SystemExit(exit_code(interrupt)) from interrupt
+        _end(tell_how_to_resume(run_dir, folder), interrupt)
+
+
+def _end(told: str, interrupt: KeyboardInterrupt) -> NoReturn:
+    """End as the shell expects it: Typer would end by itself, without a word."""
+    sys.stderr.write(f"\n{told}\n")
+    raise SystemExit(exit_code(interrupt)) from interrupt

@@ -103,6 +103,7 @@ class Lane:
         self._starts = {} if starts is None else dict(starts)
         self._waiting: list[_Waiting] = []
         self._training: dict[int, _Waiting] = {}
+        self._n_alone: Counter[str] = Counter()  # trained alone, by reason
         self._program = ""
         self._others_start = clock
         self._clock = min(self._starts.values(), default=clock)
@@ -117,6 +118,7 @@ class Lane:
         while True:
             self._fill()
             if not self._waiting:
+                self._count_alone()
                 return
             first = self._choose()
             self._program = first.program
@@ -201,9 +203,17 @@ class Lane:
         return make_task(each.job)
 
     def _run_alone(self, each: _Waiting) -> None:
-        log.info("\tjob %d is not stacked: %s", each.job.number, each.reason)
+        reason = str(each.reason)
+        if reason not in self._n_alone:
+            log.info("\tjob %d is not stacked: %s", each.job.number, reason)
+        self._n_alone[reason] += 1
         task = self._start(each, self._clock)
         self.ended(task, run_alone(task, self._stack_options()), self._clock)
+
+    def _count_alone(self) -> None:
+        for reason, n_jobs in self._n_alone.items():
+            if n_jobs > 1:
+                log.info("\t%d jobs were not stacked: %s", n_jobs, reason)
 
     def _stack_options(self) -> StackOptions:
         return StackOptions(
@@ -213,4 +223,5 @@ class Lane:
             judge=self._desk.judge if self._options.prunes else None,
             cache=process_cache(),
             n_places=self._options.n_places,
+            n_alone=self._n_alone,
         )

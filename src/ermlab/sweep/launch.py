@@ -5,6 +5,7 @@ callbacks and a JobReturn. Only the training is shared.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -81,6 +82,7 @@ class StackedLaunches:
         self._n_processes = options.processes.count()
         self._opener = JobOpener(sweep.context, sweep.config)
         self._progress = SweepProgress(list_objectives(sweep.config.objective)[0])
+        self._n_alone: Counter[str] = Counter()  # trained alone, by reason
 
     def launch(self, overrides: Sequence[Sequence[str]], first: int) -> list[JobReturn]:
         """Carry out jobs in stacks.
@@ -102,7 +104,7 @@ class StackedLaunches:
             log.info("\t#%d : %s", number, " ".join(filter_overrides(words)))
             jobs.append(self._opener.open(number, words))
         groups = self._plan(jobs)
-        _tell_reasons(groups, first, self._options.on_unstackable)
+        self._tell_reasons(groups, first)
         if has_start_callback(self._sweep.context):
             for job in jobs:
                 job.write_files()
@@ -201,6 +203,22 @@ class StackedLaunches:
             max_bytes=self._options.max_bytes,
         )
 
+    def _tell_reasons(self, groups: Sequence[Group], first: int) -> None:
+        """Say why jobs are not stacked: each reason once in a sweep."""
+        reasons = Counter(group.reason for group in groups if group.reason is not None)
+        for group in groups:
+            if group.reason is None or group.reason in self._n_alone:
+                continue
+            told = f"job {first + group.members[0]} is not stacked: {group.reason}"
+            if self._options.on_unstackable == "error":
+                raise StackError(
+                    told,
+                    where="hydra.launcher.on_unstackable",
+                    fix="set hydra.launcher.on_unstackable=single to train such jobs one by one",
+                )
+            n_jobs = self._n_alone[group.reason] = reasons[group.reason]
+            log.info("\t%s%s", told, f" ({n_jobs} jobs)" if n_jobs > 1 else "")
+
     def _train(self, groups: Sequence[Group], jobs: Sequence[Job]) -> Iterator[Outcome]:
         members = [[jobs[member] for member in group.members] for group in groups]
         options: list[dict[str, Any]] = [
@@ -210,7 +228,9 @@ class StackedLaunches:
             for index, group in enumerate(members):
                 self._progress.begin(len(group))
                 see = self._progress.see
-                done = train_jobs(group, self._trials, on_check=see, **options[index])
+                done = train_jobs(
+                    group, self._trials, on_check=see, n_alone=self._n_alone, **options[index]
+                )
                 yield Outcome(group=index, done=done)
             return
         around = Surroundings()
@@ -237,20 +257,6 @@ class StackedLaunches:
         sweeper = self._sweep.config.hydra.sweeper
         asked, replicates = (OmegaConf.select(sweeper, key) for key in ("n_trials", "replicates"))
         return max(launched, (asked or 0) * (replicates or 1))
-
-
-def _tell_reasons(groups: Sequence[Group], first: int, on_unstackable: str) -> None:
-    for group in groups:
-        if group.reason is None:
-            continue
-        told = f"job {first + group.members[0]} is not stacked: {group.reason}"
-        if on_unstackable == "error":
-            raise StackError(
-                told,
-                where="hydra.launcher.on_unstackable",
-                fix="set hydra.launcher.on_unstackable=single to train such jobs one by one",
-            )
-        log.info("\t%s", told)
 
 
 def _check_options(options: StackOptions) -> None:

@@ -19,6 +19,7 @@ from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.core.utils import JobRuntime
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -123,12 +124,14 @@ def _compose(overrides: list[str], config_dirs: list[str]) -> dict[str, Any]:
     for path in config_dirs:
         anchor = SearchPathQuery(provider="schema")
         search_path.prepend("command-line", f"file://{Path(path).absolute()}", anchor)
+    before, name = GlobalHydra.instance().hydra, JobRuntime.instance().get("name")
     GlobalHydra.instance().clear()
     try:
         hydra = Hydra.create_main_hydra2("ermlab", search_path)
         config = hydra.compose_config("config", overrides, RunMode.MULTIRUN)
-    finally:
-        GlobalHydra.instance().clear()
+    finally:  # a sweep that asks about itself goes on with its own
+        GlobalHydra.instance().hydra = before
+        JobRuntime.instance().set("name", name)
     return dict(_flatten(OmegaConf.to_container(_node(config)), ""))
 
 

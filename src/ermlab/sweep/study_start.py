@@ -5,7 +5,6 @@ hydra-optuna-sweeper, whose functions read them.
 """
 
 import logging
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,12 @@ from hydra.types import HydraContext, TaskFunction
 from hydra.utils import get_method
 from hydra_plugins.hydra_optuna_sweeper._impl import create_params_from_overrides
 from omegaconf import DictConfig, OmegaConf
-from optuna.distributions import BaseDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
 from ermlab import rundir
 from ermlab.errors import ConfigError
@@ -27,6 +31,7 @@ from ermlab.sweep.post import Server, answer_reports, write_address
 from ermlab.sweep.pruner import find_pruner, make_pruning
 from ermlab.sweep.question import Question, describe_space
 from ermlab.sweep.recorded import as_in_run, read_trial
+from ermlab.sweep.resume_hint import ResumeHint
 from ermlab.sweep.shared_study import SharedStudy
 from ermlab.sweep.study import Study
 from ermlab.sweep.study_open import Asked, count_points, open_sweep
@@ -66,6 +71,8 @@ def sweep_study(hydra: Hydra, options: Mapping[str, Any], arguments: Sequence[st
     _check_options(options)
     space, fixed = _read_space([*_params(options), *arguments], options)
     fixed += _test_override(hydra.config, options["sweep_test"])
+    opener = JobOpener(hydra.context, hydra.config)
+    _check_keys(opener, space, fixed)
     sweep_dir = Path(str(hydra.config.hydra.sweep.dir))
     with rundir.storage_errors(sweep_dir):
         sweep_dir.mkdir(parents=True, exist_ok=True)
@@ -85,10 +92,11 @@ def sweep_study(hydra: Hydra, options: Mapping[str, Any], arguments: Sequence[st
         rundir.write_whole(*record)  # before the study: a killed sweep has what it takes to go on
     study = open_sweep(asked, sweep_dir, n_trials)
     rundir.write_whole(*record)  # not before: another sweep's command would be lost
-    resume = _tell_resume(sweep_dir)
+    hint = ResumeHint(sweep_dir)
+    hydra.context.callbacks.callbacks.insert(0, hint)  # the last that is called at the end
     if study.was_stopped:
         log.info("going on after %d trials", study.n_asked - len(study.open_trials))
-    ledger = _open_ledger(hydra, study, asked, fixed=fixed, n_trials=n_trials)
+    ledger = _open_ledger(opener, hydra.config, study, asked, fixed=fixed, n_trials=n_trials)
     try:
         _run(ledger, hydra.launcher, sweep_dir)
         while ledger.wait():
@@ -96,15 +104,19 @@ def sweep_study(hydra: Hydra, options: Mapping[str, Any], arguments: Sequence[st
         _write_best(study, sweep_dir)
         if options["sweep_test"] == "winner" and len(question.directions) == 1:
             _test_winner(study, ledger, allowed)
-    except BaseException:
-        log.info("the sweep has stopped; it goes on with: %s", resume)
-        raise
+        hint.is_finished = study.n_asked >= n_trials and study.is_done()
     finally:
         study.close()
 
 
 def _open_ledger(
-    hydra: Hydra, study: Study | SharedStudy, asked: Asked, *, fixed: Sequence[str], n_trials: int
+    opener: JobOpener,
+    config: DictConfig,
+    study: Study | SharedStudy,
+    asked: Asked,
+    *,
+    fixed: Sequence[str],
+    n_trials: int,
 ) -> Ledger:
     options, replicates = asked.options, asked.question.replicates
     pruning = None
@@ -113,18 +125,35 @@ def _open_ledger(
         pruning = make_pruning(study, options["pruner"], directions, replicates=replicates)
     return Ledger(
         study,
-        opener=JobOpener(hydra.context, hydra.config),
-        config=hydra.config,
+        opener=opener,
+        config=config,
         fixed=fixed,
         options=_sweep_options(options, n_trials),
         pruning=pruning,
     )
 
 
-def _tell_resume(sweep_dir: Path) -> str:
-    resume = f"ermlab resume {shlex.quote(str(sweep_dir))}"
-    log.info("a stopped sweep goes on with: %s", resume)
-    return resume
+def _check_keys(
+    opener: JobOpener, space: Mapping[str, BaseDistribution], fixed: Sequence[str]
+) -> None:
+    """Refuse a search over what cannot be composed, such as a misspelt key, before any trial."""
+    first = {key: _values(each)[0] for key, each in space.items()}
+    others = [
+        {**first, key: value}
+        for key, each in space.items()
+        for value in _values(each)[1:]
+        if isinstance(value, str)  # it may be an option of a group
+    ]
+    for point in (first, *others):
+        opener.compose(0, [*(f"{key}={value}" for key, value in point.items()), *fixed])
+
+
+def _values(distribution: BaseDistribution) -> Sequence[Any]:
+    """The choices of a distribution, or its lowest value."""
+    if isinstance(distribution, CategoricalDistribution):
+        return distribution.choices
+    assert isinstance(distribution, FloatDistribution | IntDistribution), "Optuna has three kinds"
+    return [distribution.low]
 
 
 def _check_directions(hydra: Hydra, directions: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ import logging
 import logging.handlers
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -81,6 +82,7 @@ def train_jobs(
     on_unstackable: str,
     sweep_dir: Path,
     on_check: OnCheck | None = None,
+    n_alone: Counter[str] | None = None,
 ) -> Done:
     """Train some jobs and write their run directories.
 
@@ -91,6 +93,7 @@ def train_jobs(
         on_unstackable: "single" trains jobs that turn out not to stack alone; "error" fails them.
         sweep_dir: folder of the sweep, where it says who prunes its runs.
         on_check: told of every check of the stack.
+        n_alone: see `StackOptions`.
 
     Returns:
         How each job ended. No exception of a job passes through.
@@ -102,6 +105,7 @@ def train_jobs(
         on_check=on_check,
         judge=find_judge(sweep_dir),
         cache=process_cache(),
+        n_alone=Counter() if n_alone is None else n_alone,
     )
     group = _Group()
     with env_override(dict(jobs[0].environment)):  # equal within a group

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -82,6 +83,7 @@ class StackOptions:
         judge: asked at every check which trials train on; None: all do.
         cache: data sets of earlier trials, by configuration; added to.
         n_places: trials at once at most; None: as many as begin.
+        n_alone: trials that were trained alone, by reason; added to. A reason is told once.
     """
 
     allow: Sequence[str]
@@ -90,6 +92,7 @@ class StackOptions:
     judge: Judge | None = None
     cache: DataCache
     n_places: int | None = None
+    n_alone: Counter[str] = field(default_factory=Counter)
 
 
 def run_alone(task: TrialTask, options: StackOptions) -> Result:
@@ -145,8 +148,11 @@ def run_stack(
         if options.on_unstackable == "error" and isinstance(error, StackError):
             stack.fail(error)
         else:
-            log.info("\ttrained one by one, not in a stack: %s", describe_error(error))
-            for task in stack.take_apart():
+            tasks, reason = stack.take_apart(), describe_error(error)
+            if reason not in options.n_alone:
+                log.info("\ttrained one by one, not in a stack: %s", reason)
+            options.n_alone[reason] += len(tasks)
+            for task in tasks:
                 supply.ended(task, run_alone(task, options), stack.clock)
     return stack.clock
 
