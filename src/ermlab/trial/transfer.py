@@ -16,6 +16,7 @@ from ermlab import rundir
 from ermlab.config.check import check_config
 from ermlab.config.plain import to_unresolved
 from ermlab.errors import ConfigError, RunDirError, ShapeError, name_known
+from ermlab.loop.learner import Parts
 from ermlab.loop.single import SingleLearner
 from ermlab.trial.build import DataCache, build_trial
 from ermlab.trial.final_test import read_weights
@@ -80,12 +81,17 @@ def measure_transfer(
         raise ConfigError(
             "there is no row to test on", where="data.n_test", fix="set data.n_test=100"
         )
-    measures = SingleLearner(trial.parts).evaluate("test", torch.ones(1, dtype=torch.bool))
-    told = {name: float(value) for name, value in measures.items()}
-    y = trial.parts.data.test.y
+    return _measure(trial.parts)
+
+
+def _measure(parts: Parts) -> dict[str, float]:
+    """Measure a model, and predicting zero, on the test rows."""
+    measures = SingleLearner(parts).evaluate("test", torch.ones(1, dtype=torch.bool))
+    found = {name: float(value) for name, value in measures.items()}
+    y = parts.data.test.y
     if y.is_floating_point():
-        told["zero_loss"] = float(trial.parts.loss(torch.zeros_like(y), y))
-    return told
+        found["zero_loss"] = float(parts.loss(torch.zeros_like(y), y))
+    return found
 
 
 def add_transfer(run_dir: Path, columns: Mapping[str, float]) -> None:
