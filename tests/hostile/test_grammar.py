@@ -5,7 +5,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra_plugins.hydra_optuna_sweeper._impl import create_params_from_overrides
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
@@ -75,6 +75,9 @@ def schemas():
     register_schemas()
 
 
+# Hydra still reads extend_list(...), and warns of it.
+@pytest.mark.filterwarnings("ignore:extend_list.*:UserWarning")
+@example(line="optimizer.lr=extend_list()")
 @settings(max_examples=400)
 @given(line=mutated())
 def test_a_line_is_read_as_hydra_reads_it_or_told_in_three_parts(line):
