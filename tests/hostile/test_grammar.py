@@ -15,6 +15,9 @@ from ermlab.config.store import find_conf_dir, register_schemas
 from ermlab.errors import ErmlabError
 from ermlab.sweep.compose import parse_number
 
+# Hydra still reads extend_list(...), and warns of it.
+pytestmark = pytest.mark.filterwarnings("ignore:extend_list.*:UserWarning")
+
 KEYS = st.sampled_from(
     ["optimizer.lr", "model", "seed", "loop.batch_size", "+x.y", "~model", "model@a.b", "++seed",
      "data.n_train", "+hydra.x", "dtype", "a/b", "$x", "hydra.sweeper.params.seed"]
@@ -75,8 +78,6 @@ def schemas():
     register_schemas()
 
 
-# Hydra still reads extend_list(...), and warns of it.
-@pytest.mark.filterwarnings("ignore:extend_list.*:UserWarning")
 @example(line="optimizer.lr=extend_list()")
 @settings(max_examples=400)
 @given(line=mutated())
