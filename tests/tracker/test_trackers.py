@@ -185,7 +185,8 @@ def test_a_run_of_wandb_is_opened_again_by_its_id_only_online(tmp_path, monkeypa
 
     from ermlab.tracker.wandb import WandB
 
-    opened = []  # nothing goes online in a test, so that wandb is only asked to
+    # A stand-in for wandb.init and login: to open a run again takes its server, which is not here.
+    opened = []
 
     class Opened:
         def __init__(self):

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ermlab.cli.commands import run_command
-from ermlab.cli.messages import OwnWords, report
-from ermlab.trial.pausing import end_gently, exit_code
+from ermlab.cli.messages import OwnWords, end_interrupted, report
+from ermlab.trial.pausing import end_gently
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -74,9 +74,7 @@ def guard(call: Callable[[], None]) -> None:
         with nullcontext() if wants_traceback else redirect_stderr(OwnWords(sys.stderr)):
             call()
     except KeyboardInterrupt as interrupt:
-        told = str(interrupt) or "interrupted; what was written so far is kept"
-        sys.stderr.write(f"\n{told}\n")
-        sys.exit(exit_code(interrupt))
+        end_interrupted(interrupt)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

@@ -10,12 +10,13 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 import yaml
 
 from ermlab.errors import ConfigError, ErmlabError, name_known
 from ermlab.rundir import storage_error
+from ermlab.trial.pausing import exit_code
 
 if TYPE_CHECKING:
     from omegaconf.errors import OmegaConfBaseException
@@ -222,3 +223,18 @@ def _origin(told: str) -> str | None:
     """Find the override or file that a message of Hydra's names, if it does."""
     found = re.search(r"Could not override '([^']+)'|In '([^']+)'", told)
     return None if found is None else f"{found[1] or found[2]}"
+
+
+def end_interrupted(interrupt: KeyboardInterrupt, told: str = "") -> NoReturn:
+    """End as the shell expects it after Ctrl-C or SIGTERM, with a last word.
+
+    Args:
+        interrupt: what has ended the work.
+        told: the last word; empty: what the interrupt says, or that the work is kept.
+
+    Raises:
+        SystemExit: code 130 after Ctrl-C, 143 after SIGTERM.
+    """
+    last = told or str(interrupt) or "interrupted; what was written so far is kept"
+    sys.stderr.write(f"\n{last}\n")
+    raise SystemExit(exit_code(interrupt)) from interrupt

@@ -4,12 +4,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from hydra.types import RunMode
 
 from ermlab import rundir
 from ermlab.cli.job import show_run, tell_how_to_resume
+from ermlab.cli.messages import end_interrupted
 from ermlab.cli.progress import Progress
 from ermlab.config.store import register_schemas
 from ermlab.errors import RunDirError
@@ -18,7 +18,6 @@ from ermlab.results.find import has_run
 from ermlab.sweep.permitted import check_command
 from ermlab.sweep.recorded import RecordedTrial, as_in_run, read_trial
 from ermlab.sweep.resume import find_command
-from ermlab.trial.pausing import exit_code
 from ermlab.trial.run import Resume, run_trial
 from ermlab.trial.targets import allowed_targets
 from ermlab.trial.tracking import finish_tracking
@@ -68,7 +67,7 @@ def _resume_sweep(path: Path, *, force: bool, trust: bool, allow: Sequence[str])
     try:
         run_hydra(allow)
     except KeyboardInterrupt as interrupt:
-        _end("interrupted; what was written so far is kept", interrupt)
+        end_interrupted(interrupt)  # Typer would end by itself, without a word
 
 
 def _resume_run(path: Path, *, force: bool, allow: Sequence[str]) -> None:
@@ -103,10 +102,4 @@ def _train(trial: RecordedTrial, run_dir: Path, resume: Resume, allow: Sequence[
             )
     except KeyboardInterrupt as interrupt:
         finish_tracking(run_dir)
-        _end(tell_how_to_resume(run_dir, folder), interrupt)
-
-
-def _end(told: str, interrupt: KeyboardInterrupt) -> NoReturn:
-    """End as the shell expects it: Typer would end by itself, without a word."""
-    sys.stderr.write(f"\n{told}\n")
-    raise SystemExit(exit_code(interrupt)) from interrupt
+        end_interrupted(interrupt, tell_how_to_resume(run_dir, folder))

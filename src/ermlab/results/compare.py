@@ -118,7 +118,9 @@ def compare_groups(made: Groups, *, is_lower_better: bool) -> Comparison:
     best = groups[0]
     contrasts = [None, *(contrast(group.values, best.values) for group in groups[1:])]
     p_values = correct([math.nan if each is None else each.p_value for each in contrasts])
-    verdicts = list(map(_judge, groups, contrasts, p_values))
+    verdicts = [
+        _judge(group, each, p) for group, each, p in zip(groups, contrasts, p_values, strict=True)
+    ]
     return Comparison(
         made=made,
         groups=groups,

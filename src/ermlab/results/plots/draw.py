@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ermlab.results.plots.draw_marks import draw_mark
 from ermlab.results.plots.draw_text import FONT, fit_text, spread
 from ermlab.results.plots.draw_threads import draw_threads
-from ermlab.results.plots.palette import COLOURS, STATUS_MARKS
+from ermlab.results.plots.palette import CELL_MARKS, COLOURS
 from ermlab.results.plots.picture import (
     LOG,
     Bars,
@@ -131,7 +131,7 @@ def _list_names(picture: Picture, *, with_lines: bool) -> list[str]:
     lines = [mark.name for mark in marks if isinstance(mark, Line) and mark.is_main and with_lines]
     kinds = [mark.name for mark in marks if isinstance(mark, Points) and mark.name]
     for cells in (mark for mark in marks if isinstance(mark, Cells)):
-        kinds += [each for each in STATUS_MARKS if any(each in row for row in cells.marked)]
+        kinds += [each for each in CELL_MARKS if any(each in row for row in cells.marked)]
         kinds += ["best"] if cells.best else []
     names = list(dict.fromkeys([*lines[::-1], *kinds]))
     return [] if names == ["completed"] or len(lines) == len(names) == 1 else names

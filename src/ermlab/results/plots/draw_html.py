@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ermlab import rundir
 from ermlab.errors import ConfigError
-from ermlab.results.plots.palette import COLOURS, SHADES, STATUS_MARKS, SYMBOLS
+from ermlab.results.plots.palette import CELL_MARKS, COLOURS, SHADES, STATUS_MARKS, SYMBOLS
 from ermlab.results.plots.picture import (
     LOG,
     Axis,
@@ -242,16 +242,18 @@ def _cell_marks(cells: Cells, panel: Panel) -> list[Any]:
     import numpy as np
     import plotly.graph_objects as go
 
+    x, y = find_middles(cells.x_edges, panel.x), find_middles(cells.y_edges, panel.y)
     drawn = []
-    for status, symbol in (("diverged", "x"), ("pruned", "diamond")):
+    for status in CELL_MARKS:
         rows, columns = np.nonzero(np.array(cells.marked) == status)
         if not len(rows):
             continue
-        x, y = find_middles(cells.x_edges, panel.x), find_middles(cells.y_edges, panel.y)
+        colour, symbol = STATUS_MARKS[status]
+        shape = "x" if symbol == "cross" else SYMBOLS[symbol][1]  # a thin one is lost on a cell
         drawn.append(
             go.Scatter(
                 x=x[columns], y=y[rows], mode="markers", name=status, hoverinfo="skip",
-                marker={"symbol": symbol, "size": 9, "color": COLOURS[STATUS_MARKS[status][0]],
+                marker={"symbol": shape, "size": 9, "color": COLOURS[colour],
                         "line": {"color": "white", "width": 1}},
             )
         )  # fmt: skip

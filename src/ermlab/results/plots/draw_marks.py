@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ermlab.results.plots.draw_text import fit_text
-from ermlab.results.plots.palette import COLOURS, SHADES, STATUS_MARKS, SYMBOLS
+from ermlab.results.plots.palette import CELL_MARKS, COLOURS, SHADES, STATUS_MARKS, SYMBOLS
 from ermlab.results.plots.picture import LOG, Axis, Bars, Cells, Line, Mark, Panel, Points
 from ermlab.results.plots.scales import find_middles, find_ticks
 
@@ -61,7 +61,7 @@ def _draw_cells(axes: "Axes", cells: Cells, panel: Panel) -> None:
     axes.spines[["left", "bottom"]].set_visible(False)
     if values.count():
         _shade_cells(axes, cells, values)
-    for status in ("diverged", "pruned"):
+    for status in CELL_MARKS:
         _mark_cells(axes, cells, panel, status)
     if cells.best is not None:
         _frame_cell(axes, cells, *cells.best)

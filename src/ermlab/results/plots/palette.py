@@ -34,5 +34,6 @@ STATUS_MARKS = {
     "failed": ("ink", "triangle"),
     "unfinished": ("muted", "ring"),
 }
+CELL_MARKS = ("diverged", "pruned")  # what the mark of a cell on a map can say
 WITHOUT_RESULT = ("diverged", "failed", "unfinished")  # a loss of theirs is no result
 SHADES = "cividis"  # made for colour-blind readers: Nunez, Anderton and Renslow (2018)
