@@ -11,6 +11,7 @@ from ermlab import rundir
 from ermlab.results.load import load_runs
 
 N_TRIALS, N_KILLS = 8, 20
+MOST_KILLS = 12  # of one sweep, so that there are several on a fast machine too
 LAUNCHERS = {
     "basic": ["hydra/launcher=basic"],
     "stacked": ["hydra/launcher=stacked"],
@@ -56,11 +57,12 @@ def kill_until_done(fleet, folder, name, words, draws, count_files, kills):
     """Start a sweep and kill it again and again, until it has ended or was killed often enough."""
     sweep_dir = folder / name
     typed = words
+    last = min(N_KILLS, len(kills) + MOST_KILLS)
     while True:
         n_before = count_files(sweep_dir)
         n_more = draws.choice([0, 1, 2, 4, 8, 12, 20, 30])
         child = fleet.start(folder, *typed)
-        goes_on = len(kills) < N_KILLS and child.wait_for(
+        goes_on = len(kills) < last and child.wait_for(
             lambda before=n_before, more=n_more: count_files(sweep_dir) >= before + more
         )
         if goes_on:

@@ -145,7 +145,7 @@ def _check_keys(
         if isinstance(value, str)  # it may be an option of a group
     ]
     for point in (first, *others):
-        opener.compose(0, [*(f"{key}={value}" for key, value in point.items()), *fixed])
+        opener.open(0, [*(f"{key}={value}" for key, value in point.items()), *fixed])
 
 
 def _values(distribution: BaseDistribution) -> Sequence[Any]:
