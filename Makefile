@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCHMARKS := $(wildcard tests/benchmarks/*.py)
+NATIVE := src/ermlab/native/compile.py $(wildcard src/ermlab/native/*.[ch])
 
 # The models are small: a process for each core is faster than threads that wait for each other.
 export OMP_NUM_THREADS := 1
@@ -23,7 +24,7 @@ help: ## list these targets
 install: $(STAMP) ## create .venv and install the project into it, as pinned in constraints.txt
 
 # A folder without a working pip is an interrupted or outdated .venv, and is made anew.
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt hatch_build.py $(NATIVE)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is not \
 Python 3.11 or newer; name one that is: make PYTHON=python3.12" >&2; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
@@ -52,4 +53,5 @@ bench: $(STAMP) ## measure the speed: every file in tests/benchmarks
 
 clean: ## remove .venv, builds and caches; results in outputs/ and multirun/ stay
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -f src/ermlab/native/*.so
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

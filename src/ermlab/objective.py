@@ -51,18 +51,18 @@ class SquaredError:
     """
 
     def __init__(self, *, outputs: str) -> None:
-        self._outputs = outputs
+        self.outputs = outputs
 
     def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the loss of a batch, (), from two tensors of one shape (B, m)."""
         loss = F.mse_loss(prediction, target)
-        return loss * target[0].numel() if self._outputs == "sum" else loss
+        return loss * target[0].numel() if self.outputs == "sum" else loss
 
     def differentiate(
         self, prediction: Tensor, target: Tensor, share: Tensor, out: Tensor
     ) -> Tensor:
         """Return the loss of each row and write the gradient (see `RowLoss`)."""
-        scale = 1.0 if self._outputs == "sum" else 1.0 / prediction.shape[-1]
+        scale = 1.0 if self.outputs == "sum" else 1.0 / prediction.shape[-1]
         error = torch.sub(prediction, target, out=out)  # (R, m)
         losses: Tensor = torch.linalg.vector_norm(error, dim=1).square_().mul_(scale)
         error.mul_(share * (2 * scale))
@@ -98,18 +98,18 @@ class CrossEntropy:
     """
 
     def __init__(self, *, label_smoothing: float) -> None:
-        self._label_smoothing = label_smoothing
+        self.label_smoothing = label_smoothing
         self.metrics: Mapping[str, Metric] = {"accuracy": accuracy}
 
     def __call__(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the loss of a batch, (), from logits (B, C) and labels (B,)."""
-        return F.cross_entropy(prediction, target, label_smoothing=self._label_smoothing)
+        return F.cross_entropy(prediction, target, label_smoothing=self.label_smoothing)
 
     def differentiate(
         self, prediction: Tensor, target: Tensor, share: Tensor, out: Tensor
     ) -> Tensor:
         """Return the loss of each row and write the gradient (see `RowLoss`)."""
-        smooth = self._label_smoothing
+        smooth = self.label_smoothing
         losses = F.cross_entropy(prediction, target, label_smoothing=smooth, reduction="none")
         slope = prediction.softmax(-1).sub_(smooth / prediction.shape[-1])
         at_label = slope.new_full((), smooth - 1).expand(len(target), 1)

@@ -4,7 +4,6 @@ A command then starts in a moment rather than in seconds, so that it can be kill
 is started by `conftest.py`, which writes one JSON line for each wish and reads one in return.
 """
 
-import atexit
 import json
 import os
 import sys
@@ -38,7 +37,6 @@ def start(words, folder, log, allow):
     except SystemExit as end:
         code = int(end.code or 0)
     finally:
-        atexit._run_exitfuncs()  # as at the end of any program: joblib removes its folders then
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -1,6 +1,7 @@
 """SIGTERM, as a cluster sends it, Ctrl-C, and two processes in one folder."""
 
 import os
+import re
 import signal
 
 import pytest
@@ -70,6 +71,8 @@ def test_sigterm_ends_a_sweep_with_its_table_and_the_command_to_go_on(endless_sw
 
 
 def ends_with_the_command(told, command):
+    # A forked command ends at once, and joblib's own process then tells of the folders left behind.
+    told = re.sub(r"\S*resource_tracker.py:.*(\n.*)?warnings.warn\(\n?", "", told)
     return any(line.endswith(f"goes on with: {command}") for line in told.splitlines()[-3:])
 
 

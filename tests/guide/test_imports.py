@@ -53,10 +53,11 @@ TABLE = {
     "optimizer": row(LAYER_0, "torch numpy"),
     "objective": row(LAYER_0, "torch numpy"),
     "tracker": row(LAYER_0, "numpy", lazy="torch tensorboard PIL mlflow wandb"),
-    "loop": row(LAYER_0 | {"data", "optimizer", "objective"}, "torch numpy"),
+    "native": row(LAYER_0, ""),
+    "loop": row(LAYER_0 | {"data", "optimizer", "objective", "native"}, "torch numpy"),
     # safetensors: a trial becomes a run directory here, its weights included.
     "trial": row(
-        LAYER_0 | LAYER_1 | {"loop", "tracker"},
+        LAYER_0 | LAYER_1 | {"loop", "native", "tracker"},
         "hydra.utils hydra.errors omegaconf torch numpy safetensors",
     ),
     # loop: the sweep's bar is told of each check of a stack. yaml: Hydra's files, in Hydra's way.

@@ -121,18 +121,21 @@ def assert_equal_within_chaos(stacked, alone, beside):
 
 @pytest.mark.parametrize(("model", "optimizer"), list(product(MODELS, OPTIMIZERS)))
 def test_random_configurations_train_in_a_stack_as_they_do_alone(model, optimizer):
-    # 12 stacks of 6 trials: 72 random configurations in all, half of them padded as on a GPU.
+    # 12 stacks of 6 trials: 72 random configurations in all, each compiled and by torch's products,
+    # half of these padded as on a GPU.
     one_block = len(model + optimizer) % 2 == 0
     rng = np.random.default_rng([sorted(MODELS).index(model), OPTIMIZERS.index(optimizer)])
     overrides = [random_overrides(rng, model, optimizer) for _ in range(6)]
     n_chaotic = 0
-    for stacked, each in zip(run_stack(overrides, one_block=one_block), overrides, strict=True):
+    stacks = run_stack(overrides), run_stack(overrides, one_block=one_block)
+    for *stacked, each in zip(*stacks, overrides, strict=True):
         alone, beside = run_alone(each), run_alone(each, one_bit_beside=True)
-        if is_chaotic(alone, beside):
-            n_chaotic += 1
-            assert_equal_within_chaos(stacked, alone, beside)
-        else:
-            assert_equal(stacked, alone)
+        n_chaotic += is_chaotic(alone, beside)
+        for found in stacked:
+            if is_chaotic(alone, beside):
+                assert_equal_within_chaos(found, alone, beside)
+            else:
+                assert_equal(found, alone)
     assert n_chaotic <= 2, "too few trials were held to RTOL"
 
 
@@ -239,7 +242,7 @@ def test_padding_stays_exactly_zero_where_sigma_of_zero_is_not():
     assert int(torch.count_nonzero(matrix[0])) == n_real
 
 
-@pytest.mark.parametrize("one_block", [False, True])
+@pytest.mark.parametrize("one_block", [None, False, True])
 def test_equal_and_unlike_trials_that_end_at_unlike_steps_share_a_stack(one_block):
     # Equal ones share a batched product; 7 does not divide 300, so last batches are short.
     keys = ["model=two_layer", "model.bias=true", "optimizer=momentum", "data.n_train=300"]
@@ -257,7 +260,7 @@ def test_only_equal_models_with_equal_batches_share_a_product():
     overrides = [["model.hidden_units=5"], ["model.hidden_units=6"], ["model.hidden_units=5"],
                  ["model.hidden_units=5", "loop.batch_size=20"]]  # fmt: skip
     parts = [build([*each, "data.n_train=300"]).parts for each in overrides]
-    apart, together = stack_trials(parts), stack_trials(parts, one_block=True)
+    apart, together = (stack_trials(parts, one_block=one_block) for one_block in (False, True))
     for learner in (apart, together):
         learner.advance(1)  # packs them
     assert sorted(apart._packing.counts) == [1, 1, 2]

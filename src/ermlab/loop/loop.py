@@ -94,7 +94,7 @@ def train(
             _finish(progress, ended, store, finish)
         if refill is not None and (ended or refill.next_clock() == progress.clock):
             _enter(progress, refill)
-        if check is not None and checkpoint is not None and progress.active.any():
+        if check is not None and checkpoint is not None and progress.next_stop() is not None:
             checkpoint(progress.state)
 
 
@@ -113,8 +113,8 @@ def _enter(progress: Progress, refill: Refill) -> None:
 
 
 def _finish(progress: Progress, ended: Sequence[int], store: Store, finish: Finish) -> None:
-    learner, plans = progress.learner, [progress.plans[place] for place in ended]
-    mask = torch.zeros_like(progress.active)
+    learner, plans = progress.learner, [progress.places[place].plan for place in ended]
+    mask = torch.zeros(len(progress.places), dtype=torch.bool)
     mask[list(ended)] = True
     tests = any(plan.tests for plan in plans)
     measures: dict[str, Tensor] = {}
@@ -130,27 +130,26 @@ def _finish(progress: Progress, ended: Sequence[int], store: Store, finish: Fini
     measures |= {f"train_{k}": v for k, v in learner.evaluate("train", mask).items()}
     if tests:
         measures |= {f"test_{k}": v for k, v in learner.evaluate("test", mask).items()}
-    epochs = progress.epochs()
     for place in ended:
         values = {name: float(value[place]) for name, value in measures.items()}
-        finish(place, _outcome(progress, place, values, float(epochs[place])))
+        finish(place, _outcome(progress, place, values))
 
 
-def _outcome(progress: Progress, place: int, values: dict[str, float], epochs: float) -> Outcome:
-    plan, best_step = progress.plans[place], int(progress.best_step[place])
-    if not plan.validates:
+def _outcome(progress: Progress, number: int, values: dict[str, float]) -> Outcome:
+    place = progress.places[number]
+    if not place.plan.validates:
         values = {k: v for k, v in values.items() if not k.startswith("valid_")}
-    if not plan.tests:
+    if not place.plan.tests:
         values = {k: v for k, v in values.items() if not k.startswith("test_")}
-    if progress.status[place] == "diverged":
+    if place.status == "diverged":
         values = dict.fromkeys(values, NAN)
-        if plan.validates and best_step >= 0:
-            values["valid_loss"] = float(progress.best[place])
+        if place.plan.validates and place.best.step >= 0:
+            values["valid_loss"] = place.best.loss
     return Outcome(
-        status=progress.status[place],
-        best_step=best_step if best_step >= 0 else None,
-        steps=int(progress.steps[place]),
-        epochs=epochs,
+        status=place.status,
+        best_step=place.best.step if place.best.step >= 0 else None,
+        steps=place.steps(progress.clock),
+        epochs=place.epochs(progress.clock),
         values=values,
-        share_s=float(progress.share_s[place]),
+        share_s=progress.share_s(number),
     )

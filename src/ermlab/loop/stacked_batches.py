@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ermlab.data.dataset import DataSet
-from ermlab.loop.batches import IndexArray
+from ermlab.loop.drawn import Drawn
 from ermlab.loop.learner import Parts
 
 
@@ -50,7 +50,7 @@ class StackedBatches:
 
     def __init__(self, parts: Sequence[Parts]) -> None:
         self._data = [each.data for each in parts]
-        self._drawn = [_Drawn(each.batches) for each in parts]
+        self._drawn = [Drawn(each.batches) for each in parts]
         self._joined: list[DataSet] = []  # whose train splits stand behind each other
         self._x, self._y = parts[0].data.train.x, parts[0].data.train.y
         self.lay_out([], [])
@@ -58,7 +58,7 @@ class StackedBatches:
     def replace(self, trial: int, parts: Parts) -> None:
         """Draw from the batches of another trial instead of one that is not laid out any more."""
         self._data[trial] = parts.data
-        self._drawn[trial] = _Drawn(parts.batches)
+        self._drawn[trial] = Drawn(parts.batches)
 
     def size(self, trial: int) -> int:
         """Rows of the next batch of a trial."""
@@ -145,31 +145,6 @@ class StackedBatches:
             sizes=sizes,
             firsts=firsts,
         )
-
-
-class _Drawn:
-    """The batches of one trial that are drawn and not yet taken: a part of a block (S, B)."""
-
-    def __init__(self, blocks: Iterator[IndexArray]) -> None:
-        self._blocks = blocks
-        self._block: IndexArray = np.empty((0, 0), dtype=np.int64)
-
-    @property
-    def size(self) -> int:
-        """B of the next batches."""
-        n_rows: int = self._block.shape[1]
-        return n_rows
-
-    def n_ahead(self) -> int:
-        """How many batches of one size are there to take; at least one."""
-        while not len(self._block):
-            self._block = next(self._blocks)
-        return len(self._block)
-
-    def take(self, n_steps: int) -> IndexArray:
-        """Take the next batches, (n_steps, B)."""
-        taken, self._block = self._block[:n_steps], self._block[n_steps:]
-        return taken
 
 
 def _join(tensors: Sequence[Tensor]) -> Tensor:

@@ -225,7 +225,7 @@ class _Run:
         progress = Progress(learner, [plan])
         if saved is not None:
             restore(progress, saved)
-            self.earlier_s = float(progress.wall_s[0])
+            self.earlier_s = progress.wall_s[0]
         clear_run(run_dir, is_continued=saved is not None)
         self.is_continued = False
         write_standardization(trial, run_dir)

@@ -6,19 +6,24 @@ from torch import nn
 
 from ermlab.errors import StackError
 from ermlab.loop.chain import ChainEngine, Layer
+from ermlab.loop.compiled import CompiledLearner
 from ermlab.loop.engine import Engine
 from ermlab.loop.filters import FilterEngine
 from ermlab.loop.learner import Parts
 from ermlab.loop.stacked import StackedLearner
+from ermlab.trial.compiled import compile_trials
 from ermlab.trial.obstacle import find_obstacle
 
 
-def stack_trials(parts: Sequence[Parts], *, one_block: bool | None = None) -> StackedLearner:
+def stack_trials(
+    parts: Sequence[Parts], *, one_block: bool | None = None
+) -> StackedLearner | CompiledLearner:
     """Make one learner of several trials.
 
     Args:
         parts: of each trial, as `build_trial` makes them.
-        one_block: see `StackedLearner`; None: as suits the device.
+        one_block: see `StackedLearner`, which is then used; None: as suits the device, which on
+            the CPU is the compiled library for all that it can train.
 
     Raises:
         StackError: they do not run the same program, or one cannot be stacked at all.
@@ -31,16 +36,18 @@ def stack_trials(parts: Sequence[Parts], *, one_block: bool | None = None) -> St
             fix="give each model a stack of its own",
         )
     if one_block is None:
+        compiled = compile_trials(parts) if _is_chain(parts) else None
+        if compiled is not None:
+            return compiled
         one_block = parts[0].data.train.x.device.type != "cpu"
     return StackedLearner(parts, make_engine(parts), one_block=one_block)
 
 
 def make_engine(parts: Sequence[Parts]) -> Engine:
     """Choose the program: written out for our models if the loss knows its slope, else vmap."""
-    layers = [_layers(each.module) for each in parts]
+    if _is_chain(parts):
+        return ChainEngine(_layers(parts[0].module), parts[0].loss)  # type: ignore[arg-type]  # has the methods
     loss_agrees = defines_together(parts[0].loss, "__call__", "differentiate")
-    if layers[0] is not None and loss_agrees and _is_trained(parts):
-        return ChainEngine(layers[0], parts[0].loss)  # type: ignore[arg-type]  # has the methods
     if loss_agrees and _is_trained(parts) and _are_filters(parts):
         return _make_filter_engine(parts)
     obstacle = find_obstacle(parts)
@@ -82,13 +89,20 @@ def defines_together(thing: object, first: str, second: str) -> bool:
     return homes[0] is not None and homes[0] is homes[1]
 
 
+def _is_chain(parts: Sequence[Parts]) -> bool:
+    """Whether the trials' models and their loss are written out."""
+    return (
+        defines_together(parts[0].module, "forward", "chain")
+        and defines_together(parts[0].loss, "__call__", "differentiate")
+        and _is_trained(parts)
+    )
+
+
 def _is_trained(parts: Sequence[Parts]) -> bool:
     return all(p.requires_grad for each in parts for p in each.module.parameters())
 
 
-def _layers(module: nn.Module) -> list[Layer] | None:
-    if not defines_together(module, "forward", "chain"):
-        return None
+def _layers(module: nn.Module) -> list[Layer]:
     return [
         Layer(has_bias=linear.bias is not None, activation=activation)
         for linear, activation in module.chain()  # type: ignore[operator]  # it has the method

@@ -1,0 +1,150 @@
+"""The learner of K trials that are trained by the compiled library, many steps in one call.
+
+Nothing is shared but the call: each trial has its own width and batch size, and its numbers do not
+depend on the others. It is right when it agrees with `single.py`, and for no other reason.
+"""
+
+import ctypes
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ermlab.data.dataset import Split
+from ermlab.errors import TrialError
+from ermlab.loop.compiled_model import CompiledModel, Program, join_structs
+from ermlab.loop.learner import Parts
+from ermlab.native.library import Model
+from ermlab.optimizer.stacked import find_specs
+
+MOST_STEPS = 256  # of a call, during which an interrupt has to wait
+NAMES = {torch.float32: "f32", torch.float64: "f64"}
+
+
+class CompiledLearner:
+    """K trials that run the same program.
+
+    Args:
+        parts: of each trial.
+        program: what they compute.
+        library: the compiled one.
+
+    Raises:
+        StackError: an optimizer cannot be stacked, or not with the others.
+    """
+
+    def __init__(self, parts: Sequence[Parts], program: Program, library: ctypes.CDLL) -> None:
+        name = NAMES[parts[0].data.train.x.dtype]
+        self._train = getattr(library, f"ermlab_train_{name}")
+        self._measure = getattr(library, f"ermlab_measure_{name}")
+        self._program = program
+        specs = find_specs([each.optimizer for each in parts])
+        self._models = [
+            CompiledModel(each, program, spec) for each, spec in zip(parts, specs, strict=True)
+        ]
+        self._staying = set(range(len(parts)))
+        self._order: list[int] = []  # of those that stay, in the array
+        self._array: ctypes.Array[Model] | None = None
+
+    @property
+    def n_trials(self) -> int:
+        """K."""
+        return len(self._models)
+
+    def n_rows(self, split: str) -> Tensor:
+        """Rows of a split for each trial, (K,)."""
+        return torch.tensor([_split(model.parts, split).n_rows for model in self._models])
+
+    def advance(self, n_steps: int) -> Tensor:
+        """Make updates of the trials still in the stack; return their mean losses, (K,) float64."""
+        if self._array is None:
+            self._order = sorted(self._staying)
+            self._array = join_structs([self._models[trial] for trial in self._order])
+        sums, losses = np.zeros((2, self.n_trials))
+        for done in range(0, n_steps, MOST_STEPS):
+            n_now = min(MOST_STEPS, n_steps - done)
+            for trial in self._order:
+                self._models[trial].draw(n_now)
+            if self._train(self._array, len(self._order), n_now, sums.ctypes.data):
+                raise _no_memory("the batches of a stack")
+            losses[self._order] += sums[: len(self._order)]
+        return torch.from_numpy(losses / n_steps)
+
+    @torch.no_grad()
+    def evaluate(self, split: str, trials: Tensor) -> dict[str, Tensor]:
+        """Measure the loss and the metrics of some trials on a whole split, (K,) float64 each."""
+        names = ["loss", *self._models[0].parts.metrics]
+        found = torch.full((len(names), self.n_trials), float("nan"), dtype=torch.float64)
+        for trial in trials.nonzero().flatten().tolist():
+            rows, metrics = (
+                _split(self._models[trial].parts, split),
+                self._models[trial].parts.metrics,
+            )
+            loss, prediction = self._map(trial, rows, keeps=bool(metrics))
+            found[0, trial] = loss
+            for place, metric in enumerate(metrics.values()):
+                found[1 + place, trial] = metric(prediction, rows.y)
+        return dict(zip(names, found, strict=True))
+
+    def _map(self, trial: int, rows: Split, *, keeps: bool) -> tuple[float, Tensor]:
+        """Map a split by one model: its mean loss, and the predictions (Q, m) if they are kept."""
+        model, loss = self._models[trial], ctypes.c_double()
+        x, y = rows.x.contiguous(), rows.y.contiguous()
+        result = x.new_empty(len(x), model.n_outputs) if keeps else x.new_empty(0)
+        places = result.data_ptr() if keeps else None, y.data_ptr(), ctypes.addressof(loss)
+        if self._measure(model.struct, x.data_ptr(), len(x), *places):
+            raise _no_memory("the predictions of a model")
+        return loss.value, result
+
+    def keep_best(self, improved: Tensor) -> None:
+        """Remember the present parameters of the trials in the mask, (K,) bool."""
+        for trial in improved.nonzero().flatten().tolist():
+            self._models[trial].keep_best()
+
+    def restore_best(self, trials: Tensor) -> None:
+        """Bring back the remembered parameters of some trials that have left, (K,) bool."""
+        for trial in trials.nonzero().flatten().tolist():
+            self._models[trial].restore_best()
+
+    def leave(self, leaving: Tensor) -> None:
+        """Take trials out of the stack, (K,) bool."""
+        self._staying -= set(leaving.nonzero().flatten().tolist())
+        self._array = None
+
+    def enter(self, trial: int, parts: Parts) -> None:
+        """Let a trial of the same program take the place of one that has left.
+
+        Raises:
+            StackError: its optimizer cannot be stacked, or not with those that are there.
+        """
+        assert trial not in self._staying, "only a free place can be taken"
+        neighbour = self._models[trial - 1].parts.optimizer
+        spec = find_specs([neighbour, parts.optimizer])[1]
+        self._models[trial] = CompiledModel(parts, self._program, spec)
+        self._staying.add(trial)
+        self._array = None
+
+    def weights(self, trial: int) -> dict[str, Tensor]:
+        """Return copies of the parameters and buffers of a trial, by name."""
+        model = self._models[trial]
+        module = model.parts.module
+        names = [name for name, _ in module.named_parameters()]
+        present = dict(zip(names, model.parameters, strict=True))
+        return {
+            name: present.get(name, value).detach().clone(memory_format=torch.contiguous_format)
+            for name, value in module.state_dict().items()
+        }
+
+
+def _no_memory(what: str) -> TrialError:
+    return TrialError(
+        f"the machine is out of memory: there is none for {what}",
+        where="loop.batch_size and the widths of the model",
+        fix="make them smaller, or train in fewer processes (hydra.launcher.n_jobs)",
+    )
+
+
+def _split(parts: Parts, name: str) -> Split:
+    split: Split = getattr(parts.data, name)
+    return split

@@ -1,0 +1,1 @@
+"""The compiled part: the steps of the models that are chains of affine maps and activations."""

@@ -1,0 +1,89 @@
+"""Compiles `chain.c` for the vectors that processors have; needs nothing but a C compiler.
+
+The build of the package does it (`hatch_build.py`); `python -m ermlab.native.compile` does it anew.
+Without a compiler ermlab trains the same stacks by torch's products, several times slower.
+"""
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+HERE = Path(__file__).parent
+# By torch's names for what a processor can do: flags, best first.
+X86_LEVELS = {
+    "AVX512": ("-march=x86-64-v4", "-mprefer-vector-width=512"),
+    "AVX2": ("-march=x86-64-v3",),
+    "DEFAULT": (),
+}
+# None of them changes what arithmetic means: NaN and infinity stay, sums keep their order.
+FLAGS = ("-std=gnu11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
+
+
+def list_levels() -> list[str]:
+    """Name the levels that libraries are compiled for on this kind of machine, best first."""
+    is_x86 = platform.machine().lower() in ("x86_64", "amd64")
+    return list(X86_LEVELS) if is_x86 else ["DEFAULT"]
+
+
+def library_path(level: str) -> Path:
+    """Tell where the library of a level is."""
+    return HERE / f"chain_{level.lower()}.so"
+
+
+def digest_sources() -> str:
+    """Digest the C files, so that a library of other ones is not used."""
+    digest = hashlib.sha256()
+    for path in sorted([*HERE.glob("*.c"), *HERE.glob("*.h")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def compile_all() -> list[Path]:
+    """Compile the library of each level.
+
+    Returns:
+        The libraries; fewer, or none, where there is no compiler or it does not know a level.
+    """
+    compiler = find_compiler()
+    if compiler is None:
+        _tell("no C compiler found; stacks will train by torch's products")
+        return []
+    return [path for level in list_levels() if (path := _compile(compiler, level)) is not None]
+
+
+def find_compiler() -> list[str] | None:
+    """Find the words that a command of the C compiler begins with."""
+    named = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
+    for words in (named.split(), ["cc"], ["gcc"], ["clang"]):
+        if words and shutil.which(words[0]):
+            return words
+    return None
+
+
+def _compile(compiler: list[str], level: str) -> Path | None:
+    target = library_path(level)
+    unfinished = target.with_suffix(f".{os.getpid()}")  # another process may load or compile it
+    flags = [*FLAGS, *X86_LEVELS[level]] if level in X86_LEVELS else [*FLAGS]
+    command = [*compiler, *flags, f'-DSOURCES="{digest_sources()}"']
+    command += [str(HERE / "chain.c"), "-o", str(unfinished), "-lm"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        _tell(f"no library for {level}: {done.stderr.strip()[-500:]}")
+        unfinished.unlink(missing_ok=True)
+        return None
+    unfinished.replace(target)
+    return target
+
+
+def _tell(what: str) -> None:
+    sys.stderr.write(f"ermlab: {what}\n")
+
+
+if __name__ == "__main__":
+    for path in compile_all():
+        _tell(f"compiled {path}")

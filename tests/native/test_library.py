@@ -1,0 +1,94 @@
+"""The compiled library: where it comes from, and when it is not used."""
+
+import logging
+import subprocess
+
+import pytest
+
+from ermlab.native import compile as build
+from ermlab.native import library
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A copy of the sources, in which nothing is compiled."""
+    for path in [*build.HERE.glob("*.c"), *build.HERE.glob("*.h")]:
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    monkeypatch.setattr(build, "HERE", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def compiler():
+    if build.find_compiler() is None:
+        pytest.skip("this machine has no C compiler")
+
+
+def find(level):
+    return library.find_library.__wrapped__(level)
+
+
+def test_every_level_is_compiled_without_a_warning(folder, compiler, monkeypatch):
+    monkeypatch.setattr(build, "FLAGS", (*build.FLAGS, "-Wall", "-Wextra", "-Werror"))
+    paths = build.compile_all()
+    assert [path.name for path in paths] == [
+        build.library_path(x).name for x in build.list_levels()
+    ]
+    assert all(path.parent == folder for path in paths)
+    assert find("DEFAULT") is not None
+
+
+def test_the_best_library_that_the_processor_can_run_is_taken(folder, compiler):
+    best, *_ = build.list_levels()
+    build.compile_all()
+    assert find(best)._name == str(build.library_path(best))
+    build.library_path(best).unlink()
+    others = build.list_levels()[1:]
+    found = find(best)
+    assert (found._name if found else None) == (
+        str(build.library_path(others[0])) if others else None
+    )
+    assert find("of another kind")._name == str(build.library_path("DEFAULT"))
+
+
+def test_a_library_of_other_sources_is_not_used_and_says_so(folder, compiler, caplog):
+    build.compile_all()
+    (folder / "model.h").write_text((folder / "model.h").read_text() + "\n")
+    with caplog.at_level(logging.WARNING):
+        assert find("DEFAULT") is None
+    assert "of another version; run make install" in caplog.text
+
+
+def test_a_damaged_library_is_not_used_and_says_so(folder, caplog):
+    build.library_path("DEFAULT").write_bytes(b"no library")
+    with caplog.at_level(logging.WARNING):
+        assert find("DEFAULT") is None
+    assert "cannot be loaded" in caplog.text
+
+
+def test_without_a_compiler_nothing_is_compiled_and_it_says_so(folder, monkeypatch, capsys):
+    monkeypatch.setenv("PATH", str(folder))
+    assert build.compile_all() == []
+    assert "no C compiler found" in capsys.readouterr().err
+    assert find("DEFAULT") is None
+
+
+def test_a_level_that_the_compiler_does_not_know_is_left_out(folder, compiler, monkeypatch, capsys):
+    levels = {"FUTURE": ("-march=nonsense",), "DEFAULT": ()}
+    monkeypatch.setattr(build, "X86_LEVELS", levels)
+    monkeypatch.setattr(build, "list_levels", lambda: list(levels))
+    assert [path.name for path in build.compile_all()] == ["chain_default.so"]
+    assert "no library for FUTURE" in capsys.readouterr().err
+    assert not [path for path in folder.iterdir() if path.suffix not in (".c", ".h", ".so")]
+
+
+def test_the_structures_of_both_languages_have_the_same_size(folder, compiler, tmp_path):
+    program = tmp_path / "size.c"
+    program.write_text(
+        '#include <stdint.h>\n#include <stdio.h>\n#include "model.h"\n'
+        'int main(void) { printf("%zu", sizeof(Model)); }\n'
+    )
+    command = [*build.find_compiler(), str(program), "-o", str(tmp_path / "size")]
+    subprocess.run(command, check=True)
+    size = subprocess.run([str(tmp_path / "size")], check=True, capture_output=True, text=True)
+    assert int(size.stdout) == library.ctypes.sizeof(library.Model)
