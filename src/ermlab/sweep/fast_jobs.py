@@ -74,11 +74,12 @@ class FastOpener:
             number=number,
             overrides=lines,
             run_dir=run_dir,
-            files=self._write(number, shared, run_dir, task, template, lines),
+            files=self._write(number, shared, run_dir, template, lines),
             choices=shared.choices,
             environment=shared.environment,
             log=log,
             task=pickle.dumps(task),
+            task_file=_path(shared, "config.yaml"),
             hydra=None,
             lines=list(overrides),
         )
@@ -88,7 +89,6 @@ class FastOpener:
         number: int,
         shared: _Shared,
         run_dir: Path,
-        task: DictConfig,
         template: Template,
         lines: Sequence[str],
     ) -> dict[str, str]:
@@ -102,11 +102,14 @@ class FastOpener:
             ("runtime", "output_dir"): str(run_dir),
         }
         texts = {
-            "config.yaml": OmegaConf.to_yaml(task),
             "hydra.yaml": self._files.join(template, own),
             "overrides.yaml": to_text(list(lines)),
         }
         return {f"{shared.output_subdir}/{name}": text for name, text in texts.items()}
+
+
+def _path(shared: _Shared, name: str) -> str | None:
+    return None if shared.output_subdir is None else f"{shared.output_subdir}/{name}"
 
 
 def _read_shared(template: Template) -> _Shared | None:

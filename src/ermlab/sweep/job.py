@@ -11,6 +11,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ermlab import rundir
+from ermlab.sweep.job_files import task_text
 from ermlab.sweep.job_log import JobLog
 
 
@@ -27,6 +28,7 @@ class Job:
         environment: variables that are set while it trains.
         log: the file that its log messages go to; None if they go to none.
         task: its configuration without the node `hydra`, pickled.
+        task_file: the file of `files` that is still to be made of this; None: it is made.
         hydra: the node `hydra` alone, pickled; None where it can be composed again.
         lines: all its overrides, as they came.
     """
@@ -41,6 +43,7 @@ class Job:
     task: bytes
     hydra: bytes | None
     lines: Sequence[str]
+    task_file: str | None = None
 
     def task_config(self) -> DictConfig:
         """What the task gets."""
@@ -53,7 +56,10 @@ class Job:
         Raises:
             RunDirError: the folder cannot be written.
         """
-        write_files(self.run_dir, self.files)
+        files = dict(self.files)
+        if self.task_file is not None:  # here, where several processes do it at once
+            files[self.task_file] = task_text(self.task_config())
+        write_files(self.run_dir, files)
 
     def mark_begun(self) -> None:
         """Leave a sign in the folder that the job's process has begun with it."""

@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf._utils import get_omega_conf_dumper
 from omegaconf.basecontainer import BaseContainer
 
+from ermlab.config.plain import to_unresolved
 from ermlab.sweep.compose import MAX_TEMPLATES, Template
 
 OWN = (  # below `hydra`, what is of one job
@@ -25,6 +26,7 @@ OWN = (  # below `hydra`, what is of one job
     ("runtime", "cwd"),
     ("runtime", "output_dir"),
 )
+MAX_PARTS = 1024  # own: of configurations, whose texts are kept
 _NODE = re.compile(r"\$\{(hydra\.[\w.]+)\}")
 _NOW = re.compile(r"\$\{now:([^${},\\\\'\"]*)\}")  # with one plain argument
 
@@ -47,7 +49,7 @@ class JobFiles:
         """
         hydra_text = OmegaConf.to_yaml(hydra) if template is None else self._join(hydra, template)
         return {
-            "config.yaml": OmegaConf.to_yaml(task),
+            "config.yaml": task_text(task),
             "hydra.yaml": hydra_text,
             "overrides.yaml": OmegaConf.to_yaml(hydra.hydra.overrides.task),
         }
@@ -142,6 +144,29 @@ def _piece(path: tuple[str, ...], value: Any) -> str:
     for key in reversed(("hydra", *path)):
         value = {key: value}
     return "".join(to_text(value).splitlines(keepends=True)[len(path) :])
+
+
+class TaskText:
+    """Writes configurations of tasks as `OmegaConf.to_yaml` does; parts that were met are kept."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], str] = {}  # by key and content, written down
+
+    def write(self, config: DictConfig) -> str:
+        """Make the text of a configuration."""
+        pieces = []
+        for key, value in to_unresolved(config).items():
+            name = (key, repr(value))
+            if name not in self._known:
+                if len(self._known) >= MAX_PARTS:
+                    self._known.clear()
+                plain: Any = OmegaConf.to_container(config, enum_to_str=True)
+                self._known[name] = to_text({key: plain[key]})
+            pieces.append(self._known[name])
+        return "".join(pieces) or to_text({})
+
+
+task_text = TaskText().write
 
 
 def to_text(value: Any) -> str:

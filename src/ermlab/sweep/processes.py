@@ -33,10 +33,12 @@ class Processes:
     Args:
         n_jobs: processes at once; -1 for one on each core.
         backend: joblib's name for the kind of process.
+        wait: called before they are used; waits until those that were started early are there.
     """
 
     n_jobs: int
     backend: str
+    wait: Callable[[], None] = lambda: None
 
     def count(self) -> int:
         """How many processes there are at once.
@@ -99,6 +101,7 @@ class Processes:
         self, wanted: Sequence[int], calls: Sequence[Call]
     ) -> Generator["Outcome", None, set[int]]:
         """Yield what ends; return which did before a process was killed, if one was."""
+        self.wait()
         ended: set[int] = set()
         tagged = [joblib.delayed(_tag)(index, calls[index]) for index in wanted]
         try:

@@ -65,11 +65,9 @@ def prepare_launches(
         options = launch.StackOptions(
             **stack,
             on_unstackable=on_unstackable,
-            processes=processes.Processes(n_jobs=n_jobs, backend=backend),
+            processes=processes.Processes(n_jobs=n_jobs, backend=backend, wait=wait),
         )
-        launches = launch.StackedLaunches(launch.Sweep(context, task, config), options)
-        wait()
-        return launches
+        return launch.StackedLaunches(launch.Sweep(context, task, config), options)
 
     return _Lazy(make, streams=True)
 
