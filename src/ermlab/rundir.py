@@ -280,8 +280,9 @@ def replaced(path: Path) -> Iterator[Path]:
 
 def remove_leftovers(run_dir: Path) -> None:
     """Remove the temporary files of a process that was killed while it wrote a file."""
-    for name in (SUMMARY, BEST, LAST, STANDARDIZATION, COLUMNS, TRACEBACK, CHECKPOINT):
-        for path in run_dir.glob(f"{name}.*.tmp"):
+    names = (SUMMARY, BEST, LAST, STANDARDIZATION, COLUMNS, TRACEBACK, CHECKPOINT)
+    for path in run_dir.glob("*.tmp"):
+        if path.name.startswith(tuple(f"{name}." for name in names)):
             with storage_errors(path):
                 path.unlink(missing_ok=True)
 

@@ -9,8 +9,21 @@ static int64_t greatest(const int64_t *values, int64_t n) {
   return found;
 }
 
+/* Memory of this thread, which its next call overwrites; NULL if there is none.
+ *
+ * It is zero at first: padding is read as well, and should be quick to add. */
 static void *reserve(int64_t n_bytes) {
-  return aligned_alloc(LINE_BYTES, (n_bytes + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES);
+  static _Thread_local void *memory;
+  static _Thread_local int64_t n_reserved;
+  if (n_bytes > n_reserved) {
+    free(memory);
+    n_reserved = 0;
+    memory = aligned_alloc(LINE_BYTES, n_bytes);
+    if (memory == NULL) return NULL;
+    memset(memory, 0, n_bytes);
+    n_reserved = n_bytes;
+  }
+  return memory;
 }
 #endif
 
@@ -104,13 +117,14 @@ static double NAME(train_model)(Model *model, int64_t n_steps, NAME(Space) space
   double sum = 0;
   for (int64_t s = 0; s < n_steps; s++) {
     const int64_t n_rows = *model->sizes++;
-    const int64_t last = n_rows * (NAME(row_numbers)(model) - n_last);
+    const int64_t last = n_rows * (NAME(row_numbers)(model) - n_last); /* of the predictions */
     for (int64_t b = 0; b < n_rows; b++)
       memcpy(space.values + b * stride, (const REAL *)model->x + model->rows[b] * n,
              n * sizeof(REAL));
     NAME(forward)(model, n_rows, space.values);
-    memcpy(space.slopes + last, space.values + last, n_rows * n_last * sizeof(REAL));
-    sum += NAME(differentiate)(model, model->y, model->rows, n_rows, space.slopes + last) / n_rows;
+    sum += NAME(differentiate)(model, model->y, model->rows, n_rows, space.values + last,
+                               space.slopes + last) /
+           n_rows;
     NAME(backward)(model, n_rows, space);
     NAME(update)(model, space.grads);
     model->rows += n_rows;
@@ -135,7 +149,6 @@ int NAME(ermlab_train)(Model *models, int64_t n_models, int64_t n_steps, double 
   const int64_t n_all = 2 * n_values + n_params + n_turned;
   REAL *const memory = reserve(n_all * sizeof(REAL));
   if (memory == NULL) return -1;
-  memset(memory, 0, n_all * sizeof(REAL)); /* the padding is read, and should be quick to add */
   const NAME(Space) space = {
       .values = memory,
       .slopes = memory + n_values,
@@ -144,7 +157,6 @@ int NAME(ermlab_train)(Model *models, int64_t n_models, int64_t n_steps, double 
   };
   for (int64_t k = 0; k < n_models; k++)
     losses[k] = NAME(train_model)(models + k, n_steps, space);
-  free(memory);
   return 0;
 }
 
@@ -159,10 +171,8 @@ int NAME(ermlab_measure)(const Model *model, const void *x, int64_t n_rows, void
   const int64_t stride = model->strides[0], last = model->strides[model->n_layers];
   const int64_t n_chunk = n_rows < ROWS_AT_A_TIME ? n_rows : ROWS_AT_A_TIME;
   const int64_t n_target = model->loss == SQUARED_ERROR ? m * sizeof(REAL) : sizeof(int64_t);
-  const int64_t n_all = n_chunk * NAME(row_numbers)(model);
-  REAL *const values = reserve(n_all * sizeof(REAL));
+  REAL *const values = reserve(n_chunk * NAME(row_numbers)(model) * sizeof(REAL));
   if (values == NULL) return -1;
-  memset(values, 0, n_all * sizeof(REAL));
   double sum = 0;
   for (int64_t done = 0; done < n_rows; done += n_chunk) {
     const int64_t n_now = n_rows - done < n_chunk ? n_rows - done : n_chunk;
@@ -172,9 +182,10 @@ int NAME(ermlab_measure)(const Model *model, const void *x, int64_t n_rows, void
     REAL *const result = values + n_now * (NAME(row_numbers)(model) - last);
     for (int64_t b = 0; predictions && b < n_now; b++)
       memcpy((REAL *)predictions + (done + b) * m, result + b * last, m * sizeof(REAL));
-    if (y) sum += NAME(differentiate)(model, (const char *)y + done * n_target, NULL, n_now, result);
+    if (y)
+      sum += NAME(differentiate)(model, (const char *)y + done * n_target, NULL, n_now, result,
+                                 result);
   }
   if (y) *loss = sum / n_rows;
-  free(values);
   return 0;
 }

@@ -84,6 +84,7 @@ def write_files(run_dir: Path, files: Mapping[str, str]) -> None:
     """
     with rundir.storage_errors(run_dir):
         run_dir.mkdir(parents=True, exist_ok=True)
+        for folder in {(run_dir / name).parent for name in files}:
+            folder.mkdir(exist_ok=True)
         for name, text in files.items():
-            (run_dir / name).parent.mkdir(exist_ok=True)
             (run_dir / name).write_text(text, encoding="utf-8")
