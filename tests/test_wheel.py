@@ -6,11 +6,14 @@ The editable install is what every other test runs; the last test here runs the 
 import os
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from ermlab.native.compile import find_compiler
 
 ROOT = Path(__file__).parents[1]
 CONF = ROOT / "conf"
@@ -86,6 +89,36 @@ def test_the_wheel_holds_nothing_else(names: set[str]) -> None:
     folders = {name.split("/")[0] for name in names}
     assert {folder for folder in folders if not folder.endswith(".dist-info")} == {"ermlab"}
     assert not [name for name in names if "__pycache__" in name]
+
+
+def test_the_wheel_is_of_any_python_and_loads_the_library_that_it_compiled(
+    wheel: Path, site: Path, tmp_path: Path
+) -> None:
+    if find_compiler() is None:
+        pytest.skip("this machine has no C compiler")
+    assert "-py3-none-" in wheel.name
+    assert not wheel.name.endswith("-any.whl")
+    code = "import ermlab.native.library as it; print(it.find_library('DEFAULT')._name)"
+    found = must_run("-c", code, cwd=tmp_path, path=str(site)).strip()
+    assert Path(found).parent == site / "ermlab" / "native"
+
+
+def test_the_source_distribution_compiles_elsewhere(tmp_path: Path) -> None:
+    must_run(
+        "-m",
+        "build",
+        "--sdist",
+        "--no-isolation",
+        "--outdir",
+        str(tmp_path),
+        str(ROOT),
+        cwd=tmp_path,
+    )
+    (built,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(built) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"hatch_build.py", "src/ermlab/native/chain.c", "src/ermlab/native/model.h"} <= names
+    assert not [name for name in names if name.endswith(".so")]
 
 
 def test_the_wheel_brings_the_command(site: Path) -> None:

@@ -1,8 +1,8 @@
 """What the sweeper `study` gains by refilling stacks, and what its sampler and its memory cost.
 
 (1) Trials per second and regret at equal wall-clock: places refilled, fixed batches of 16, and one
-trial after the other, each with TPE and several seeds. (2) The same number of trials with TPE and
-with random search. (3) Seconds of a suggestion and of the journal, with few and many trials.
+trial after the other, each with TPE and several seeds. (2) Trials that TPE suggests, and the same
+ones without it. (3) Seconds of a suggestion and of the journal, with few and many trials.
 
     python tests/benchmarks/study.py [--quick]
 """
@@ -18,16 +18,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import optuna
-from report import print_machine, print_table
+from report import judge, print_machine, print_table
+from study_parts.replayed import read_points
 
-from ermlab.results.load import load_history
 from ermlab.sweep.question import Question, describe_space
 from ermlab.sweep.study import Study
 
 QUICK = "--quick" in sys.argv
 N_TRIALS = 24 if QUICK else 96
 SEEDS = range(1) if QUICK else range(5)
-COUNTS = (50,) if QUICK else (100, 1000)
+COUNTS = (50,) if QUICK else (100, 1000, 5000)
+REPLAYED = Path(__file__).parent / "study_parts" / "replayed.py"
 SIZES = (100, 300) if QUICK else (100, 1000, 5000)
 STACKED = ["hydra/launcher=stacked", "hydra.sweeper.n_jobs=16"]
 LIAR = "hydra.sweeper.sampler.constant_liar=true"  # batches need it, see Optuna
@@ -43,24 +44,32 @@ SPACE = {
 }
 
 
-def sweep_command(folder: Path, n_trials: int, seed: int, words: Sequence[str]) -> list[str]:
+def sweep_command(
+    folder: Path, n_trials: int, seed: int, words: Sequence[str], program: Sequence[str]
+) -> list[str]:
     """The command line of one sweep of `hidden_step_batch`."""
     return [
-        sys.executable, "-m", "ermlab", "-m", "sweeps=hidden_step_batch", "hydra/sweeper=study",
+        sys.executable, *program, "-m", "sweeps=hidden_step_batch", "hydra/sweeper=study",
         f"hydra.sweep.dir={folder}", f"hydra.sweeper.n_trials={n_trials}", "device=cpu",
         f"hydra.sweeper.sampler.seed={seed}", "hydra.sweeper.sweep_test=none",
         "hydra.job_logging.root.level=WARNING", *words,
     ]  # fmt: skip
 
 
-def run_sweep(n_trials: int, seed: int, words: Sequence[str], folder: Path) -> tuple[float, float]:
+def run_sweep(
+    n_trials: int,
+    seed: int,
+    words: Sequence[str],
+    folder: Path,
+    program: Sequence[str] = ("-m", "ermlab"),
+) -> tuple[float, float]:
     """Run a sweep; return the seconds of the command and of training with all that belongs to it.
 
     The latter are counted from the first line of the journal to its last.
     """
     began = time.perf_counter()
     subprocess.run(
-        sweep_command(folder, n_trials, seed, words),
+        sweep_command(folder, n_trials, seed, words, program),
         check=True,
         capture_output=True,
         cwd=folder.parent,
@@ -116,38 +125,23 @@ def compare_ways() -> None:
 
 
 def compare_samplers() -> None:
-    """(2) TPE against random search, the sampler in the sweep's process and beside the lanes."""
+    """(2) TPE against the same points without it, in the sweep's process and beside the lanes."""
     rows = []
     for count in COUNTS:
-        for places in (["hydra.launcher.n_jobs=1"], ["hydra.launcher.n_jobs=2"]):
-            times = {}
-            for sampler in ("random", "tpe"):
-                words = [*STACKED, *places, f"hydra/sweeper/sampler={sampler}"]
-                with tempfile.TemporaryDirectory() as folder:
-                    folder_s = Path(folder, "s")
-                    times[sampler] = run_sweep(count, 0, words, folder_s)[1]
-                    times[sampler, "steps"] = (
-                        load_history(folder_s).groupby("run_dir")["step"].max().sum()
-                    )
-            # TPE prefers other batch sizes, so that its trials have other numbers of steps.
-            per_step = {name: times[name] / times[name, "steps"] for name in ("random", "tpe")}
-            rows.append(
-                [
-                    str(count), places[0][-1],
-                    *(f"{times[name] / count * 1e3:.1f}" for name in ("random", "tpe")),
-                    f"{times['tpe'] / times['random']:.2f}",
-                    f"{per_step['tpe'] / per_step['random']:.2f}",
-                ]
-            )  # fmt: skip
-    header = [
-        "trials",
-        "processes",
-        "random [ms/trial]",
-        "TPE [ms/trial]",
-        "ratio",
-        "ratio per step",
-    ]
-    print_table("(2) TPE against random search (goal: 1.1)", header, rows)
+        for n_jobs in (1, 2):
+            words = [*STACKED, f"hydra.launcher.n_jobs={n_jobs}"]
+            with tempfile.TemporaryDirectory() as folder:
+                tpe, same = Path(folder, "tpe"), Path(folder, "same")
+                tpe_s = run_sweep(count, 0, [*words, "hydra/sweeper/sampler=tpe"], tpe)[1]
+                program = [str(REPLAYED), str(tpe / "study.jsonl")]
+                random = [*words, "hydra/sweeper/sampler=random"]
+                same_s = run_sweep(count, 0, random, same, program)[1]
+                assert read_points(tpe / "study.jsonl") == read_points(same / "study.jsonl")
+            times = (f"{each / count * 1e3:.1f}" for each in (same_s, tpe_s))
+            rows.append([str(count), str(n_jobs), *times, *judge(tpe_s / same_s, 1.1, 2)])
+            print(f"timed {count} trials, {n_jobs} processes", flush=True)
+    header = ["trials", "processes", "its points alone [ms/trial]", "TPE [ms/trial]", "ratio"]
+    print_table("(2) TPE, and the same points without it", [*header, "goal", ""], rows)
 
 
 def measure_memory() -> None:

@@ -142,6 +142,24 @@ def test_a_loss_of_another_class_is_left_to_torch():
     assert type(stack_trials([parts])) is StackedLearner
 
 
+def test_labels_without_a_class_are_left_to_torch():
+    trial = build("data=digits", "loss=cross_entropy")
+    assert type(stack_trials([trial.parts])) is CompiledLearner
+    for label in (-1, 10):
+        with torch.no_grad():
+            trial.parts.data.valid.y[0] = label
+        assert type(stack_trials([trial.parts])) is StackedLearner
+
+
+def test_without_the_library_torch_trains_and_it_is_told_once(monkeypatch, caplog):
+    monkeypatch.setattr(compiled, "find_library", lambda level: None)
+    compiled._tell_once.cache_clear()
+    with caplog.at_level("INFO"):
+        for _ in range(2):
+            assert type(stack_trials([build().parts])) is StackedLearner
+    assert caplog.text.count("their C library is not compiled") == 1
+
+
 def test_several_threads_are_left_to_torch():
     trial = build()
     torch.set_num_threads(2)

@@ -1,15 +1,20 @@
 """Finds out whether trials can train by the compiled library, and puts them into its learner."""
 
+import functools
+import logging
 from collections.abc import Sequence
 
 import torch
 
+from ermlab.data.dataset import Split
 from ermlab.loop.compiled import NAMES, CompiledLearner
 from ermlab.loop.compiled_model import Program
 from ermlab.loop.learner import Parts
 from ermlab.model.activation import ACTIVATIONS as POINTWISE
 from ermlab.native.library import ACTIVATIONS, find_library
 from ermlab.objective import CrossEntropy, SquaredError
+
+log = logging.getLogger(__name__)
 
 
 def compile_trials(parts: Sequence[Parts]) -> CompiledLearner | None:
@@ -22,8 +27,21 @@ def compile_trials(parts: Sequence[Parts]) -> CompiledLearner | None:
     if torch.get_num_threads() > 1 or not all(map(_is_readable, parts)):
         return None
     program = find_program(parts)
+    if program is None:
+        return None
     library = find_library(torch.backends.cpu.get_cpu_capability())
-    return None if program is None or library is None else CompiledLearner(parts, program, library)
+    if library is None:
+        _tell_once()
+        return None
+    return CompiledLearner(parts, program, library)
+
+
+@functools.cache
+def _tell_once() -> None:
+    log.info(
+        "\tstacks train by torch's products, which takes several times as long: their C library is "
+        "not compiled (python -m ermlab.native.compile says why)"
+    )
 
 
 def find_program(parts: Sequence[Parts]) -> Program | None:
@@ -57,16 +75,26 @@ def _describe(parts: Parts) -> Program | None:
 
 def _is_readable(parts: Parts) -> bool:
     """Whether the library can read a trial's memory."""
-    x, y = parts.data.train.x, parts.data.train.y
-    if isinstance(parts.loss, SquaredError):
-        fits = y.ndim == 2 and y.dtype == x.dtype
-    else:
-        fits = y.ndim == 1 and y.dtype == torch.int64
-    splits = (x, y, *parts.module.parameters())
+    data, parameters = parts.data, list(parts.module.parameters())
+    dtype = data.train.x.dtype
     return (
-        fits
-        and x.ndim == 2
-        and x.dtype in NAMES
-        and all(p.dtype == x.dtype for p in parts.module.parameters())
-        and all(t.device.type == "cpu" and t.is_contiguous() for t in splits)
+        dtype in NAMES
+        and all(p.dtype == dtype and p.is_contiguous() for p in parameters)
+        and all(_fits(each, parts) for each in (data.train, data.valid, data.test))
+        and data.train.x.is_contiguous()
+        and data.train.y.is_contiguous()
     )
+
+
+def _fits(split: Split, parts: Parts) -> bool:
+    """Whether the rows of a split are what the loss compares with the predictions, (Q, m)."""
+    x, y, dtype = split.x, split.y, parts.data.train.x.dtype
+    *_, (last, _) = parts.module.chain()  # type: ignore[operator]  # it has the method
+    n_outputs = last.weight.shape[1]
+    if not (x.ndim == 2 and x.dtype == dtype and x.device.type == y.device.type == "cpu"):
+        return False
+    if isinstance(parts.loss, SquaredError):
+        return y.dtype == dtype and y.shape == (len(x), n_outputs)
+    # Labels beyond the classes are refused by torch, in its own words.
+    is_known = y.dtype == torch.int64 and y.shape == (len(x),)
+    return is_known and (not len(y) or (int(y.min()) >= 0 and int(y.max()) < n_outputs))
