@@ -9,11 +9,14 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from ermlab.config.store import find_conf_dir, register_schemas
+from ermlab.errors import StackError
+from ermlab.loop import compiled as compiled_learner
 from ermlab.loop.compiled import CompiledLearner
 from ermlab.loop.loop import train
 from ermlab.loop.plan import RandomBatchLoop
 from ermlab.loop.single import SingleLearner
 from ermlab.loop.stacked import StackedLearner
+from ermlab.model.two_layer import TwoLayer
 from ermlab.native.compile import list_levels
 from ermlab.native.library import find_library
 from ermlab.objective import SquaredError
@@ -140,6 +143,90 @@ def test_a_loss_of_another_class_is_left_to_torch():
 
     parts = replace(build().parts, loss=Twice(outputs="mean"))
     assert type(stack_trials([parts])) is StackedLearner
+
+
+class Reversed(TwoLayer):
+    """A user's own chain, whose parameters stand in another order than its maps."""
+
+    def __init__(self, hidden_units=5):
+        super().__init__(n_inputs=100, n_outputs=100, hidden_units=hidden_units, bias=False,
+                         init="fan_in", activation="relu")  # fmt: skip
+        self._modules = dict(reversed(self._modules.items()))
+
+    def forward(self, x):
+        return super().forward(x)
+
+    def chain(self):
+        return super().chain()
+
+
+def test_parameters_in_another_order_than_the_chain_are_left_to_torch():
+    assert compiled.describe(replace(build().parts, module=Reversed())) is None
+
+
+@pytest.mark.parametrize("rows", [[-1], [61], [0.0]])
+def test_row_numbers_outside_of_the_split_are_refused(rows):
+    parts = replace(build().parts, batches=iter([np.array([rows])]))
+    with pytest.raises(StackError, match="not row numbers from 0 to 60"):
+        stack_trials([parts]).advance(1)
+
+
+def test_a_trial_of_another_program_does_not_enter():
+    learner = stack_trials([build().parts, build().parts])
+    learner.leave(torch.tensor([False, True]))
+    with pytest.raises(StackError, match="the same program"):
+        learner.enter(1, build("model.bias=true").parts)
+    learner.enter(1, build().parts)
+    assert learner.advance(2).isfinite().all()
+
+
+def test_data_in_another_order_of_memory_are_read_right():
+    parts, other = build().parts, build().parts
+    split = replace(parts.data.train, x=parts.data.train.x.T.contiguous().T)
+    data = replace(parts.data, train=split, valid=split)
+    assert not split.x.is_contiguous()
+    learner = stack_trials([replace(parts, data=data)])
+    assert type(learner) is CompiledLearner
+    assert torch.equal(learner.advance(9), stack_trials([other]).advance(9))
+
+
+def test_a_long_call_is_cut_where_models_are_wide(monkeypatch):
+    monkeypatch.setattr(compiled_learner, "MOST_PRODUCTS", 1)
+    cut = stack_trials([build().parts])
+    calls = []
+    train_all = cut._train
+    cut._train = lambda *args: calls.append(args[2]) or train_all(*args)
+    losses = cut.advance(5)
+    monkeypatch.undo()
+    assert calls == [1] * 5
+    assert losses == pytest.approx(stack_trials([build().parts]).advance(5), rel=1e-12)
+
+
+def test_a_sum_of_squares_beyond_float32_diverges_as_the_reference_s():
+    # Each row's square has a number in float32, their sum has none.
+    words = ["optimizer=sgd", "optimizer.lr=1e-30", "data.n_outputs=1", "model=linear"]
+    losses = []
+    for make in (SingleLearner, lambda parts: stack_trials([parts])):
+        trial = build(*words, dtype="float32")
+        with torch.no_grad():
+            for parameter in trial.parts.module.parameters():
+                parameter.fill_(3e18)
+        losses.append(make(trial.parts).evaluate("train", torch.tensor([True]))["loss"])
+    assert losses[0].isinf().all()
+    assert torch.equal(*losses)
+
+
+@pytest.mark.parametrize("rule", ["sgd", "momentum", "adam"])
+def test_without_weight_decay_an_infinite_bias_of_a_dead_unit_stays_harmless(rule):
+    trials = (
+        build(f"optimizer={rule}", "model.bias=true"),
+        build(f"optimizer={rule}", "model.bias=true"),
+    )
+    for trial in trials:
+        with torch.no_grad():
+            trial.parts.module.hidden.bias[0] = -float("inf")
+    alone, stacked = SingleLearner(trials[0].parts), stack_trials([trials[1].parts])
+    np.testing.assert_allclose(stacked.advance(5), alone.advance(5), rtol=1e-9)
 
 
 def test_labels_without_a_class_are_left_to_torch():

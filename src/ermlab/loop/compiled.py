@@ -5,20 +5,21 @@ depend on the others. It is right when it agrees with `single.py`, and for no ot
 """
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ermlab.data.dataset import Split
-from ermlab.errors import TrialError
+from ermlab.errors import StackError, TrialError
 from ermlab.loop.compiled_model import CompiledModel, Program, join_structs
 from ermlab.loop.learner import Parts
 from ermlab.native.library import Model
 from ermlab.optimizer.stacked import find_specs
 
-MOST_STEPS = 256  # of a call, during which an interrupt has to wait
+MOST_STEPS = 256  # own: of a call, whose cost hardly shows then
+MOST_PRODUCTS = 2 * 10**9  # own: of a call, some tenths of a second, as an interrupt waits for it
 NAMES = {torch.float32: "f32", torch.float64: "f64"}
 
 
@@ -29,15 +30,22 @@ class CompiledLearner:
         parts: of each trial.
         program: what they compute.
         library: the compiled one.
+        describe: says what a trial computes; None where the library cannot train it.
 
     Raises:
         StackError: an optimizer cannot be stacked, or not with the others.
     """
 
-    def __init__(self, parts: Sequence[Parts], program: Program, library: ctypes.CDLL) -> None:
-        name = NAMES[parts[0].data.train.x.dtype]
-        self._train = getattr(library, f"ermlab_train_{name}")
-        self._measure = getattr(library, f"ermlab_measure_{name}")
+    def __init__(
+        self,
+        parts: Sequence[Parts],
+        program: Program,
+        library: ctypes.CDLL,
+        describe: Callable[[Parts], Program | None],
+    ) -> None:
+        self._describe = describe
+        self._train = getattr(library, f"ermlab_train_{program.dtype}")
+        self._measure = getattr(library, f"ermlab_measure_{program.dtype}")
         self._program = program
         specs = find_specs([each.optimizer for each in parts])
         self._models = [
@@ -62,8 +70,11 @@ class CompiledLearner:
             self._order = sorted(self._staying)
             self._array = join_structs([self._models[trial] for trial in self._order])
         sums, losses = np.zeros((2, self.n_trials))
-        for done in range(0, n_steps, MOST_STEPS):
-            n_now = min(MOST_STEPS, n_steps - done)
+        left = n_steps
+        while left:
+            n_products = sum(self._models[trial].n_products for trial in self._order)
+            n_now = max(1, min(left, MOST_STEPS, MOST_PRODUCTS // max(1, n_products)))
+            left -= n_now
             for trial in self._order:
                 self._models[trial].draw(n_now)
             if self._train(self._array, len(self._order), n_now, sums.ctypes.data):
@@ -116,9 +127,16 @@ class CompiledLearner:
         """Let a trial of the same program take the place of one that has left.
 
         Raises:
-            StackError: its optimizer cannot be stacked, or not with those that are there.
+            StackError: its optimizer cannot be stacked, or not with those that are there; or it
+                runs another program.
         """
         assert trial not in self._staying, "only a free place can be taken"
+        if self._describe(parts) != self._program:
+            raise StackError(
+                "a trial cannot enter the stack: it does not run the same program",
+                where="model, data and loss",
+                fix="give it a stack of its own",
+            )
         neighbour = self._models[trial - 1].parts.optimizer
         spec = find_specs([neighbour, parts.optimizer])[1]
         self._models[trial] = CompiledModel(parts, self._program, spec)

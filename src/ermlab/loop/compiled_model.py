@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ermlab.errors import StackError
+from ermlab.loop.batches import IndexArray
 from ermlab.loop.drawn import Drawn
 from ermlab.loop.learner import Parts
 from ermlab.native.library import ACTIVATIONS, LINE_BYTES, LOSSES, RULES, Model
@@ -31,13 +33,15 @@ class Program:
         loss: a name of `ermlab.native.library.LOSSES`.
         averages: whether squared_error is the mean over the outputs, not the sum.
         label_smoothing: of cross_entropy, in [0, 1).
+        dtype: of the numbers, a value of `ermlab.loop.compiled.NAMES`.
     """
 
     biases: Sequence[bool]
     activations: Sequence[str]
     loss: str
-    averages: bool = True
-    label_smoothing: float = 0.0
+    averages: bool
+    label_smoothing: float
+    dtype: str
 
 
 class CompiledModel:
@@ -51,6 +55,7 @@ class CompiledModel:
 
     def __init__(self, parts: Parts, program: Program, spec: RuleSpec) -> None:
         self.parts = parts
+        self._x, self._y = (each.contiguous() for each in (parts.data.train.x, parts.data.train.y))
         first = [parameter.detach() for _, parameter in parts.module.named_parameters()]
         self._layout = _Layout(first, program.biases)
         self._drawn = Drawn(parts.batches)
@@ -63,8 +68,17 @@ class CompiledModel:
         self._codes = np.array([ACTIVATIONS[name] for name in program.activations])
         self._sizes: NDArray[np.int64] = np.empty(0, dtype=np.int64)  # of the batches drawn
         self._rows: NDArray[np.int64] = np.empty(0, dtype=np.int64)  # and their row numbers
+        self._largest = 0  # B of them at most
         self._n_ahead = 0  # batches of these that the library has not taken
         self.struct = self._describe(program, spec)
+
+    @property
+    def n_products(self) -> int:
+        """Products of a step: of the parameters, padding included, with each row of a batch."""
+        if not self._largest:  # nothing is drawn yet
+            self._drawn.n_ahead()
+            self._largest = self._drawn.size
+        return self._layout.n_numbers * self._largest
 
     @property
     def n_outputs(self) -> int:
@@ -87,11 +101,12 @@ class CompiledModel:
                 if self._n_ahead < n_steps:
                     raise
                 break
-            block = self._drawn.take(n_block)
+            block = _checked(self._drawn.take(n_block), len(self._x))
             sizes.append(np.full(n_block, block.shape[1]))
             rows.append(block.ravel())
             self._n_ahead += n_block
         self._sizes, self._rows = np.concatenate(sizes), np.concatenate(rows)
+        self._largest = int(self._sizes.max())
         self.struct.sizes, self.struct.rows = self._sizes.ctypes.data, self._rows.ctypes.data
 
     def keep_best(self) -> None:
@@ -107,7 +122,7 @@ class CompiledModel:
             self._params.copy_(self._best)
 
     def _describe(self, program: Program, spec: RuleSpec) -> Model:
-        layout, data, numbers = self._layout, self.parts.data.train, spec.numbers
+        layout, numbers = self._layout, spec.numbers
         params, means, squares = (vector.data_ptr() for vector in self._vectors)
         return Model(
             n_layers=len(program.biases),
@@ -123,8 +138,8 @@ class CompiledModel:
             loss=LOSSES[program.loss],
             scale=1 / layout.widths[-1] if program.averages else 1.0,
             smoothing=program.label_smoothing,
-            x=data.x.data_ptr(),
-            y=data.y.data_ptr(),
+            x=self._x.data_ptr(),
+            y=self._y.data_ptr(),
             rule=RULES[spec.kind],
             nesterov=bool(numbers.get("nesterov", False)),
             **{name: float(value) for name, value in numbers.items() if name != "nesterov"},
@@ -169,6 +184,18 @@ class _Layout:
             if bias >= 0:
                 views.append(vector[bias : bias + m])
         return views
+
+
+def _checked(block: IndexArray, n_rows: int) -> IndexArray:
+    """Refuse row numbers that are not in the split: the library would read beyond it."""
+    is_whole = block.dtype in (np.int64, np.int32) and block.ndim == 2
+    if not is_whole or (block.size and not 0 <= block.min() <= block.max() < n_rows):
+        raise StackError(
+            f"the loop's plan draws batches that are not row numbers from 0 to {n_rows - 1}",
+            where="loop",
+            fix="let its method batches yield arrays (S, B) of int64 in that range",
+        )
+    return block
 
 
 def _stride(width: int, n_item: int) -> int:

@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any
 
+from ermlab.errors import ConfigError
 from ermlab.loop.plan import Plan
 from ermlab.loop.stopping import Best
 
@@ -31,6 +32,12 @@ class Place:
         self.loss_sum = 0.0  # of the batches since the last check
         self._summed_from = start  # what the clock showed then
         self.n_steps = plan.n_steps(n_rows)
+        if self.n_steps < 1:
+            raise ConfigError(
+                f"the loop's plan makes {self.n_steps} steps",
+                where="loop",
+                fix="let its method n_steps return 1 or more",
+            )
         self._checks = frozenset(plan.checks(n_rows))
         self._stops = sorted({*self._checks, self.n_steps - 1})
         self._began_s, self._shared_s = now_s, share_s

@@ -16,8 +16,11 @@ from pathlib import Path
 HERE = Path(__file__).parent
 # By torch's names for what a processor can do: flags, best first.
 X86_LEVELS = {
-    "AVX512": ("-march=x86-64-v4", "-mprefer-vector-width=512"),
-    "AVX2": ("-march=x86-64-v3",),
+    "AVX512": (
+        *("-mavx512f", "-mavx512vl", "-mavx512bw", "-mavx512dq", "-mfma"),
+        "-mprefer-vector-width=512",
+    ),
+    "AVX2": ("-mavx2", "-mfma"),
     "DEFAULT": (),
 }
 # None of them changes what arithmetic means: NaN and infinity stay, sums keep their order.
@@ -67,7 +70,7 @@ def find_compiler() -> list[str] | None:
 
 def _compile(compiler: list[str], level: str) -> Path | None:
     target = library_path(level)
-    unfinished = target.with_suffix(f".{os.getpid()}")  # another process may load or compile it
+    unfinished = target.with_suffix(f".{os.getpid()}.so")  # another process may load or compile it
     flags = [*FLAGS, *X86_LEVELS[level]] if level in X86_LEVELS else [*FLAGS]
     command = [*compiler, *flags, f'-DSOURCES="{digest_sources()}"']
     command += [str(HERE / "chain.c"), "-o", str(unfinished), "-lm"]

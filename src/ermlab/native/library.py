@@ -69,8 +69,11 @@ def find_library(level: str) -> ctypes.CDLL | None:
             log.warning("the compiled steps cannot be loaded: %s", error)
             continue
         if compiled_from != digest_sources():
-            log.warning("the compiled steps are of another version; run make install")
-            continue
+            log.warning(
+                "the compiled steps are of another version, and not used; "
+                "python -m ermlab.native.compile compiles them anew"
+            )
+            return None
         for name in ("f32", "f64"):
             train = getattr(library, f"ermlab_train_{name}")
             measure = getattr(library, f"ermlab_measure_{name}")

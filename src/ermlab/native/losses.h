@@ -41,7 +41,13 @@ INLINE double NAME(cross_entropy)(const REAL *f, int64_t label, REAL *g, int64_t
   for (int64_t j = 0; j < m; j++) g[j] = (g[j] / total - (REAL)smoothing / m) * share;
   g[label] += (REAL)(smoothing - 1) * share;
   const REAL log_total = sizeof(REAL) == 4 ? (REAL)logf((float)total) : (REAL)log((double)total);
-  return log_total - (1 - smoothing) * at_label - smoothing * (mean / m);
+  const double loss = log_total - (1 - smoothing) * at_label;
+  return smoothing == 0 ? loss : loss - smoothing * (mean / m); /* the mean may be infinite */
+}
+
+/* A sum of squared errors is infinite where REAL has no number for it, as torch's is. */
+INLINE double NAME(bound)(const Model *model, double sum) {
+  return model->loss == SQUARED_ERROR && sum / model->scale > (double)LARGEST_NUMBER ? INFINITY : sum;
 }
 
 /* The sum of the losses of predictions f, (B, stride); writes the gradient of their mean to g.
@@ -58,5 +64,5 @@ static double NAME(differentiate)(const Model *model, const void *y, const int64
                ? NAME(squared_error)(f, (const REAL *)y + row * m, g, m, scale, share)
                : NAME(cross_entropy)(f, ((const int64_t *)y)[row], g, m, model->smoothing, share);
   }
-  return sum;
+  return NAME(bound)(model, sum);
 }

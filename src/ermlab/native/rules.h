@@ -1,19 +1,24 @@
 /* The updates of src/ermlab/optimizer/rules.py, which are torch's, padding included: the gradient
  * of the padding is zero, and nothing reads what becomes of it. */
 
+/* The gradient with weight decay; without one an infinite parameter must not make it NaN. */
+INLINE REAL NAME(decayed)(REAL grad, REAL decay, REAL param) {
+  return decay == 0 ? grad : grad + decay * param;
+}
+
 INLINE void NAME(step_sgd)(const Model *model, const REAL *restrict grads) {
   REAL *restrict params = model->params, *restrict sums = model->means;
   const REAL lr = model->lr, decay = model->weight_decay, momentum = model->momentum;
   const int64_t n = model->n_numbers;
   if (momentum == 0) {
-    for (int64_t i = 0; i < n; i++) params[i] -= lr * (grads[i] + decay * params[i]);
+    for (int64_t i = 0; i < n; i++) params[i] -= lr * NAME(decayed)(grads[i], decay, params[i]);
     return;
   }
-  const REAL ahead = model->nesterov ? momentum : 0, share = model->nesterov ? 1 : 0;
+  const int64_t nesterov = model->nesterov;
   for (int64_t i = 0; i < n; i++) { /* the first step is like any other: b <- momentum 0 + g */
-    const REAL grad = grads[i] + decay * params[i];
+    const REAL grad = NAME(decayed)(grads[i], decay, params[i]);
     sums[i] = momentum * sums[i] + grad;
-    params[i] -= lr * (model->nesterov ? share * grad + ahead * sums[i] : sums[i]);
+    params[i] -= lr * (nesterov ? grad + momentum * sums[i] : sums[i]);
   }
 }
 
@@ -29,7 +34,7 @@ INLINE void NAME(step_adam)(const Model *model, const REAL *restrict grads) {
   const REAL kept = model->rule == ADAM ? 1 : 1 - model->lr * model->weight_decay;
   const int64_t n = model->n_numbers;
   for (int64_t i = 0; i < n; i++) {
-    const REAL grad = grads[i] + coupled * params[i];
+    const REAL grad = NAME(decayed)(grads[i], coupled, params[i]);
     const REAL mean = means[i] + rest1 * (grad - means[i]);
     const REAL square = beta2 * squares[i] + rest2 * grad * grad;
     const REAL root = (sizeof(REAL) == 4 ? sqrtf((float)square) : sqrt((double)square));

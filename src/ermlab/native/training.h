@@ -15,6 +15,7 @@ static int64_t greatest(const int64_t *values, int64_t n) {
 static void *reserve(int64_t n_bytes) {
   static _Thread_local void *memory;
   static _Thread_local int64_t n_reserved;
+  if (n_bytes == 0) n_bytes = LINE_BYTES;
   if (n_bytes > n_reserved) {
     free(memory);
     n_reserved = 0;
@@ -186,6 +187,6 @@ int NAME(ermlab_measure)(const Model *model, const void *x, int64_t n_rows, void
       sum += NAME(differentiate)(model, (const char *)y + done * n_target, NULL, n_now, result,
                                  result);
   }
-  if (y) *loss = sum / n_rows;
+  if (y) *loss = NAME(bound)(model, sum) / n_rows;
   return 0;
 }

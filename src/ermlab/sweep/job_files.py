@@ -157,12 +157,13 @@ class TaskText:
         pieces = []
         for key, value in to_unresolved(config).items():
             name = (key, repr(value))
-            if name not in self._known:
+            text = self._known.get(name)
+            if text is None:
                 if len(self._known) >= MAX_PARTS:
                     self._known.clear()
                 plain: Any = OmegaConf.to_container(config, enum_to_str=True)
-                self._known[name] = to_text({key: plain[key]})
-            pieces.append(self._known[name])
+                text = self._known[name] = to_text({key: plain[key]})
+            pieces.append(text)
         return "".join(pieces) or to_text({})
 
 

@@ -69,7 +69,7 @@ def prepare_launches(
         )
         return launch.StackedLaunches(launch.Sweep(context, task, config), options)
 
-    return _Lazy(make, streams=True)
+    return _Lazy(make, streams=True, wait=wait)
 
 
 class _Lazy:
@@ -78,20 +78,34 @@ class _Lazy:
     Args:
         make: makes it.
         streams: whether what is made can take the runs of a sweep one by one.
+        wait: called at the end, also at that of an error: processes that are still starting then
+            would be left behind.
     """
 
-    def __init__(self, make: Callable[[], Any], *, streams: bool = False) -> None:
-        self._make = make
+    def __init__(
+        self,
+        make: Callable[[], Any],
+        *,
+        streams: bool = False,
+        wait: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._make, self._wait = make, wait
         self._made: Any = None
         self.stream: Callable[[Source], None] | None = self._stream if streams else None
 
     def launch(self, overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
         """Carry out jobs and return one result for each, in order."""
-        returns: Sequence[JobReturn] = self._find().launch(overrides, first)
+        try:
+            returns: Sequence[JobReturn] = self._find().launch(overrides, first)
+        finally:
+            self._wait()
         return returns
 
     def _stream(self, source: "Source") -> None:
-        self._find().stream(source)
+        try:
+            self._find().stream(source)
+        finally:
+            self._wait()
 
     def _find(self) -> Any:
         if self._made is None:
