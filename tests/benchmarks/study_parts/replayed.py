@@ -18,7 +18,7 @@ from ermlab.cli.main import main
 def read_points(path: Path) -> dict[int, dict[str, Any]]:
     """Read the value of each key of each trial from the journal of a sweep."""
     lines = (json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
-    return {line["trial"]: line["params"] for line in lines if "params" in line}
+    return {line["ask"]: line["params"] for line in lines if "ask" in line}
 
 
 if __name__ == "__main__":
