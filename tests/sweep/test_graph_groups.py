@@ -5,7 +5,7 @@ from hydra import compose, initialize_config_dir
 
 from ermlab.config.store import find_conf_dir, register_schemas
 from ermlab.sweep.groups import plan_groups
-from ermlab.sweep.program import describe_work, read_config
+from ermlab.sweep.program import describe_work, make_outline, read_config
 
 GNN = ["data=source_localization", "model=gnn", "model.features=8", "loop.batch_size=10"]
 
@@ -17,9 +17,11 @@ def compose_all(*jobs):
 
 
 def plan(*jobs):
-    return plan_groups(
-        compose_all(*jobs), environments=[{}] * len(jobs), max_trials=16, max_bytes=8_000_000
-    )
+    return plan_groups(outline(compose_all(*jobs)), max_trials=16, max_bytes=8_000_000)
+
+
+def outline(configs):
+    return [make_outline(config, {}) for config in configs]
 
 
 def members(groups):
@@ -67,9 +69,7 @@ def test_layers_of_another_package_share_a_stack_only_with_equal_ones():
     first, second, third = compose_all(GNN, [*GNN, "seed=1"], [*GNN, "loop.batch_size=11"])
     for config in (first, second, third):
         config.model = model
-    groups = plan_groups(
-        [first, second, third], environments=[{}] * 3, max_trials=16, max_bytes=8_000_000
-    )
+    groups = plan_groups(outline([first, second, third]), max_trials=16, max_bytes=8_000_000)
     assert members(groups) == [[0, 1], [2]]
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ermlab.config.store import find_conf_dir, register_schemas
 from ermlab.sweep.cost import Work, cost_alone, cost_of_stack
 from ermlab.sweep.groups import _divide, plan_groups
+from ermlab.sweep.program import make_outline
 
 LIMITS = {"max_trials": 16, "max_bytes": 8_000_000}
 
@@ -21,7 +22,11 @@ def compose_all(*jobs):
 
 def plan(*jobs, **limits):
     configs = compose_all(*jobs)
-    return plan_groups(configs, environments=[{}] * len(configs), **{**LIMITS, **limits})
+    return plan_groups(outline(configs), **{**LIMITS, **limits})
+
+
+def outline(configs):
+    return [make_outline(config, {}) for config in configs]
 
 
 def members(groups):
@@ -69,7 +74,7 @@ def test_an_optimizer_without_stacked_form_is_told_as_the_reason():
     configs = compose_all([], [])
     for config in configs:
         config.optimizer = {"_target_": "torch.optim.RMSprop", "lr": 0.1}
-    groups = plan_groups(configs, environments=[{}, {}], **LIMITS)
+    groups = plan_groups(outline(configs), **LIMITS)
     assert [group.members for group in groups] == [[0], [1]]
     assert all("torch.optim.RMSprop has no stacked form" in group.reason for group in groups)
 
@@ -78,7 +83,7 @@ def test_a_foreign_module_is_not_stacked_across_batch_sizes():
     configs = compose_all([], ["loop.batch_size=20"], [])
     for config in configs:
         config.model = {"_target_": "torch.nn.Linear", "in_features": 100, "out_features": 100}
-    assert members(plan_groups(configs, environments=[{}] * 3, **LIMITS)) == [[0, 2], [1]]
+    assert members(plan_groups(outline(configs), **LIMITS)) == [[0, 2], [1]]
 
 
 def test_a_stack_has_no_more_trials_than_it_may():
@@ -169,8 +174,8 @@ def test_every_trial_is_in_exactly_one_group_and_no_plan_costs_more_than_none(se
         config.model.hidden_units = int(rng.integers(3, 257))
         config.loop.batch_size = int(rng.integers(5, 201))
         configs.append(config)
-    groups = plan_groups(configs, environments=[{}] * 12, **LIMITS)
-    alone = plan_groups(configs, environments=[{}] * 12, max_trials=1, max_bytes=8_000_000)
+    groups = plan_groups(outline(configs), **LIMITS)
+    alone = plan_groups(outline(configs), max_trials=1, max_bytes=8_000_000)
     assert sorted(member for group in groups for member in group.members) == list(range(12))
     assert sum(g.cost_s for g in groups) <= sum(g.cost_s for g in alone) * (1 + 1e-9)
 
@@ -180,17 +185,18 @@ def test_modules_with_unlike_parts_do_not_share_a_stack():
     for config, name in zip(configs, ("ReLU", "Tanh"), strict=True):
         parts = [{"_target_": f"torch.nn.{name}"}]
         config.model = {"_target_": "torch.nn.Sequential", "_args_": parts}
-    assert members(plan_groups(configs, environments=[{}, {}], **LIMITS)) == [[0], [1]]
+    assert members(plan_groups(outline(configs), **LIMITS)) == [[0], [1]]
 
 
 def test_an_interpolation_counts_by_its_value():
     configs = compose_all(["loss=cross_entropy"], ["loss=cross_entropy", "optimizer.beta1=0.5"])
     for config in configs:
         config.loss.label_smoothing = "${optimizer.beta1}"
-    assert members(plan_groups(configs, environments=[{}, {}], **LIMITS)) == [[0], [1]]
+    assert members(plan_groups(outline(configs), **LIMITS)) == [[0], [1]]
 
 
 def test_trials_with_other_environment_variables_do_not_share_a_stack():
     environments = [{"A": "1"}, {"A": "2"}, {"A": "1"}]
-    groups = plan_groups(compose_all([], [], []), environments=environments, **LIMITS)
+    configs = compose_all([], [], [])
+    groups = plan_groups(list(map(make_outline, configs, environments)), **LIMITS)
     assert members(groups) == [[0, 2], [1]]

@@ -1,5 +1,6 @@
 """A lane: which jobs train together, in which order they begin, and what the desk is told."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,8 +9,8 @@ from hydra import compose, initialize_config_dir
 
 from ermlab.config.store import find_conf_dir, register_schemas
 from ermlab.errors import ConfigError, StackError
-from ermlab.sweep import lane
 from ermlab.sweep.lane import Lane, LaneOptions
+from ermlab.sweep.program import make_outline
 from ermlab.sweep.trials import Trials
 from ermlab.trial.targets import DEFAULT_ALLOW
 
@@ -51,7 +52,9 @@ def make_job(folder, number, words):
     run_dir = folder / str(number)
     return SimpleNamespace(
         number=number, run_dir=run_dir, choices={}, environment={}, log=None,
-        task_config=lambda: config, write_files=lambda: run_dir.mkdir(parents=True, exist_ok=True),
+        outline=make_outline(config, {}),
+        task_config=lambda: config,
+        write_files=lambda config: run_dir.mkdir(parents=True, exist_ok=True),
     )  # fmt: skip
 
 
@@ -122,9 +125,13 @@ def test_jobs_that_a_stop_interrupted_begin_again_when_they_began_before(tmp_pat
     assert again.asked[0] is False  # nothing new before the clock shows 6
 
 
-def test_memory_bounds_how_many_train_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(lane, "describe_work", lambda values: SimpleNamespace(n_bytes=6 * 10**7))
+def test_memory_bounds_how_many_train_at_once(tmp_path):
     desk = Desk(tmp_path, epochs(1, 1, 1))
+    for job in desk.jobs:
+        work = replace(
+            job.outline.work, n_products=0, batch_size=1, n_values=15 * 10**6, n_params=0
+        )
+        job.outline = replace(job.outline, work=work)
     run(desk, n_places=3)
     assert desk.began == {0: 0, 1: 2, 2: 4}
 

@@ -23,7 +23,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, Node, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ermlab.sweep.nodes import copy_node, split_hydra
+from ermlab.sweep.nodes import copy_node, set_number, split_hydra
 
 MAX_TEMPLATES = 64  # about 0.5 MB each; a sweep over more sets of choices composes some again
 MAX_PARSED = 4096  # about 1 kB each; the overrides of a grid, not those of a long random search
@@ -312,10 +312,18 @@ def _finish(
 
 def _set_values(config: DictConfig, values: list[Override]) -> bool:
     try:
-        ConfigLoaderImpl._apply_overrides_to_config(values, config)
+        for override in values:
+            if not _set_number(config, override):
+                ConfigLoaderImpl._apply_overrides_to_config([override], config)
     except _FAILURES:
         return False
     return True
+
+
+def _set_number(config: DictConfig, override: Override) -> bool:
+    is_plain = _NUMBER.fullmatch(str(override.input_line)) is not None and override.package is None
+    value: Any = override.value()
+    return is_plain and set_number(config, override.key_or_group, value)
 
 
 def _task_lines(overrides: list[Override]) -> list[str]:

@@ -15,8 +15,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from ermlab.sweep.compose import MAX_TEMPLATES, JobComposer, Template
 from ermlab.sweep.job import Job
-from ermlab.sweep.job_files import JobFiles, fill_text, raw_text, to_text
+from ermlab.sweep.job_files import JobFiles, fill_text, raw_text
 from ermlab.sweep.job_log import JobLog, find_handler
+from ermlab.sweep.program import make_outline
+from ermlab.sweep.yaml_text import list_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,7 @@ class FastOpener:
             task_file=_path(shared, "config.yaml"),
             hydra=None,
             lines=list(overrides),
+            outline=make_outline(task, shared.environment),
         )
 
     def _write(
@@ -103,7 +106,7 @@ class FastOpener:
         }
         texts = {
             "hydra.yaml": self._files.join(template, own),
-            "overrides.yaml": to_text(list(lines)),
+            "overrides.yaml": list_text(lines),
         }
         return {f"{shared.output_subdir}/{name}": text for name, text in texts.items()}
 

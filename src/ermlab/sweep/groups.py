@@ -8,8 +8,6 @@ as they train; so those of similar numbers of steps come together, in chunks tha
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from omegaconf import DictConfig
-
 from ermlab.sweep.cost import (
     Work,
     cost_alone,
@@ -17,7 +15,7 @@ from ermlab.sweep.cost import (
     cost_of_stack,
     cost_of_steps,
 )
-from ermlab.sweep.program import describe_work, find_reason, name_program, read_config
+from ermlab.sweep.program import Outline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,18 +33,11 @@ class Group:
     reason: str | None = None
 
 
-def plan_groups(
-    configs: Sequence[DictConfig],
-    *,
-    environments: Sequence[Mapping[str, str]],
-    max_trials: int,
-    max_bytes: int,
-) -> list[Group]:
+def plan_groups(outlines: Sequence[Outline], *, max_trials: int, max_bytes: int) -> list[Group]:
     """Divide the trials of a sweep into stacks.
 
     Args:
-        configs: their configurations, as composed.
-        environments: the variables that are set while each trial trains.
+        outlines: of each trial.
         max_trials: K at most, >= 1.
         max_bytes: memory that a stack's step touches at most [bytes]; see `Work`.
 
@@ -55,14 +46,12 @@ def plan_groups(
     """
     groups: list[Group] = []
     programs: dict[str, dict[int, Work]] = {}
-    for position, (config, environment) in enumerate(zip(configs, environments, strict=True)):
-        values = read_config(config)
-        work, reason = describe_work(values), find_reason(values)
-        if reason is None:
-            program = f"{name_program(values)} {sorted(environment.items())}"
-            programs.setdefault(program, {})[position] = work
+    for position, trial in enumerate(outlines):
+        if trial.reason is None:
+            programs.setdefault(trial.program, {})[position] = trial.work
         else:
-            groups.append(Group(members=[position], cost_s=cost_alone(work), reason=reason))
+            cost_s = cost_alone(trial.work)
+            groups.append(Group(members=[position], cost_s=cost_s, reason=trial.reason))
     for trials in programs.values():
         groups += _divide(trials, max_trials=max_trials, max_bytes=max_bytes)
     return sorted(groups, key=lambda group: (-group.cost_s, group.members))

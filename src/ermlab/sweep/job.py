@@ -11,8 +11,9 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ermlab import rundir
-from ermlab.sweep.job_files import task_text
 from ermlab.sweep.job_log import JobLog
+from ermlab.sweep.program import Outline
+from ermlab.sweep.yaml_text import task_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,7 @@ class Job:
         task_file: the file of `files` that is still to be made of this; None: it is made.
         hydra: the node `hydra` alone, pickled; None where it can be composed again.
         lines: all its overrides, as they came.
+        outline: what a plan of stacks knows of it.
     """
 
     number: int
@@ -43,6 +45,7 @@ class Job:
     task: bytes
     hydra: bytes | None
     lines: Sequence[str]
+    outline: Outline
     task_file: str | None = None
 
     def task_config(self) -> DictConfig:
@@ -50,15 +53,18 @@ class Job:
         config: DictConfig = pickle.loads(self.task)  # noqa: S301  # this process pickled it
         return config
 
-    def write_files(self) -> None:
+    def write_files(self, config: DictConfig | None = None) -> None:
         """Make the folder and write Hydra's files into it.
+
+        Args:
+            config: what the task gets, where that is at hand; not changed yet.
 
         Raises:
             RunDirError: the folder cannot be written.
         """
         files = dict(self.files)
         if self.task_file is not None:  # here, where several processes do it at once
-            files[self.task_file] = task_text(self.task_config())
+            files[self.task_file] = task_text(self.task_config() if config is None else config)
         write_files(self.run_dir, files)
 
     def mark_begun(self) -> None:

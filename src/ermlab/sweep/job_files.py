@@ -10,13 +10,11 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-import yaml
 from omegaconf import DictConfig, OmegaConf
-from omegaconf._utils import get_omega_conf_dumper
 from omegaconf.basecontainer import BaseContainer
 
-from ermlab.config.plain import to_unresolved
 from ermlab.sweep.compose import MAX_TEMPLATES, Template
+from ermlab.sweep.yaml_text import entry_text, task_text
 
 OWN = (  # below `hydra`, what is of one job
     ("job", "env_set"),
@@ -26,7 +24,6 @@ OWN = (  # below `hydra`, what is of one job
     ("runtime", "cwd"),
     ("runtime", "output_dir"),
 )
-MAX_PARTS = 1024  # own: of configurations, whose texts are kept
 _NODE = re.compile(r"\$\{(hydra\.[\w.]+)\}")
 _NOW = re.compile(r"\$\{now:([^${},\\\\'\"]*)\}")  # with one plain argument
 
@@ -141,42 +138,4 @@ def _content(node: Any) -> Any:
 
 def _piece(path: tuple[str, ...], value: Any) -> str:
     """The lines of one entry of `hydra`, as they stand in the file of all of it."""
-    for key in reversed(("hydra", *path)):
-        value = {key: value}
-    return "".join(to_text(value).splitlines(keepends=True)[len(path) :])
-
-
-class TaskText:
-    """Writes configurations of tasks as `OmegaConf.to_yaml` does; parts that were met are kept."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, str], str] = {}  # by key and content, written down
-
-    def write(self, config: DictConfig) -> str:
-        """Make the text of a configuration."""
-        pieces = []
-        for key, value in to_unresolved(config).items():
-            name = (key, repr(value))
-            text = self._known.get(name)
-            if text is None:
-                if len(self._known) >= MAX_PARTS:
-                    self._known.clear()
-                plain: Any = OmegaConf.to_container(config, enum_to_str=True)
-                text = self._known[name] = to_text({key: plain[key]})
-            pieces.append(text)
-        return "".join(pieces) or to_text({})
-
-
-task_text = TaskText().write
-
-
-def to_text(value: Any) -> str:
-    """Write plain values as OmegaConf writes a configuration of them."""
-    text: str = yaml.dump(
-        value,
-        default_flow_style=False,
-        allow_unicode=True,
-        sort_keys=False,
-        Dumper=get_omega_conf_dumper(),
-    )
-    return text
+    return entry_text(path[-1], value, "  " * len(path))

@@ -21,6 +21,7 @@ from ermlab.sweep.job import Job
 from ermlab.sweep.job_files import JobFiles, read_text
 from ermlab.sweep.job_log import find_job_log
 from ermlab.sweep.nodes import copy_node, split_hydra
+from ermlab.sweep.program import make_outline
 
 
 class StackedJobReturn(JobReturn):
@@ -113,17 +114,19 @@ class JobOpener:
         # Moved, for assigning it would copy it, which takes longer than all the rest.
         hydra._content["hydra"] = task._content.pop("hydra")  # type: ignore[index,union-attr]
         node._set_parent(hydra)
+        environment = {str(key): str(value) for key, value in node.job.env_set.items()}
         return Job(
             number=number,
             overrides=task_overrides(node),
             run_dir=composed.run_dir,
             files=composed.files,
             choices=dict(node.runtime.choices),
-            environment={str(key): str(value) for key, value in node.job.env_set.items()},
+            environment=environment,
             log=log,
             task=pickle.dumps(task),
             hydra=pickle.dumps(hydra),
             lines=list(overrides),
+            outline=make_outline(task, environment),
         )
 
     def hydra_config(self, job: Job) -> DictConfig:

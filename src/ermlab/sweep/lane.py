@@ -13,9 +13,7 @@ from typing import Protocol
 from hydra.core.utils import env_override
 
 from ermlab.errors import StackError
-from ermlab.sweep.cost import Work
 from ermlab.sweep.job import Job
-from ermlab.sweep.program import describe_work, find_reason, name_program, read_config
 from ermlab.sweep.trials import Trials
 from ermlab.sweep.worker import Ended, OnCheck, finish_job, make_task, process_cache
 from ermlab.trial.reports import Report
@@ -57,23 +55,13 @@ class LaneOptions:
         n_places: trials at once at most, >= 1.
         max_bytes: memory that a stack's step touches at most [bytes]; see `Work`.
         on_unstackable: "single" trains a job that cannot be stacked alone; "error" refuses it.
-        prunes: whether the desk is asked at each check.
+        prunes: whether the desk is asked at job check.
     """
 
     n_places: int
     max_bytes: int
     on_unstackable: str
     prunes: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Waiting:
-    """A job that has not begun."""
-
-    job: Job
-    program: str
-    work: Work
-    reason: str | None
 
 
 class Lane:
@@ -101,8 +89,8 @@ class Lane:
         self._desk, self._trials, self._options = desk, trials, options
         self._on_check = on_check
         self._starts = {} if starts is None else dict(starts)
-        self._waiting: list[_Waiting] = []
-        self._training: dict[int, _Waiting] = {}
+        self._waiting: list[Job] = []
+        self._training: dict[int, Job] = {}
         self._n_alone: Counter[str] = Counter()  # trained alone, by reason
         self._program = ""
         self._others_start = clock
@@ -121,28 +109,29 @@ class Lane:
                 self._count_alone()
                 return
             first = self._choose()
-            self._program = first.program
+            self._program = _program_of(first)
             self._clock = max(self._clock, self._start_of(first))
-            with env_override(dict(first.job.environment)):  # equal within a program
-                if first.reason is None:
+            with env_override(dict(first.environment)):  # equal within a program
+                if first.outline.reason is None:
                     tasks = self._begin(self._options.n_places, self._clock)
                     self._clock = run_stack(tasks, self, self._stack_options(), clock=self._clock)
                 else:
                     self._run_alone(first)
 
-    def _choose(self) -> _Waiting:
+    def _choose(self) -> Job:
         """Choose a job whose program is trained next: one that is to begin again, or of most."""
         if self._starts:
             return min(self._waiting, key=self._start_of)
-        programs = Counter(each.program for each in self._waiting)
-        return max(self._waiting, key=lambda each: programs[each.program])  # of equals the first
+        programs = Counter(_program_of(job) for job in self._waiting)
+        return max(self._waiting, key=lambda job: programs[_program_of(job)])  # of equals the first
 
-    def _start_of(self, each: _Waiting) -> int:
-        return self._starts.get(each.job.number, self._others_start)
+    def _start_of(self, job: Job) -> int:
+        return self._starts.get(job.number, self._others_start)
 
     def next_clock(self) -> int | None:
         """What the clock shows when a job begins that is to begin then once more."""
-        starts = [self._start_of(each) for each in self._waiting if each.program == self._program]
+        mine = [job for job in self._waiting if _program_of(job) == self._program]
+        starts = [self._start_of(job) for job in mine]
         starts.append(self._others_start)
         return min((start for start in starts if start > self._clock), default=None)
 
@@ -155,7 +144,7 @@ class Lane:
     def ended(self, task: TrialTask, result: Result, clock: int) -> None:
         """Tell the desk how a job ended (see `Supply`)."""
         self._clock = clock
-        job = self._training.pop(task.number).job
+        job = self._training.pop(task.number)
         self._desk.end(job.number, finish_job(job, task, result, self._trials), clock)
 
     def _fill(self) -> None:
@@ -163,51 +152,42 @@ class Lane:
         if n_free < 1:
             return
         for job in self._desk.take(n_free, self._clock >= self._others_start):
-            values = read_config(job.task_config())
-            reason = find_reason(values)
+            reason = job.outline.reason
             if reason is not None and self._options.on_unstackable == "error":
                 raise StackError(
                     f"job {job.number} is not stacked: {reason}",
                     where="hydra.launcher.on_unstackable",
                     fix="set hydra.launcher.on_unstackable=single to train such jobs one by one",
                 )
-            program = f"{name_program(values)} {sorted(job.environment.items())}"
-            self._waiting.append(
-                _Waiting(
-                    job=job,
-                    program=program if reason is None else f"{job.number} alone",
-                    work=describe_work(values),
-                    reason=reason,
-                )
-            )
+            self._waiting.append(job)
 
     def _begin(self, n_places: int, clock: int) -> list[TrialTask]:
         """Choose the waiting jobs that begin now: of the present program, as memory allows."""
         self._clock = clock
-        n_bytes = sum(each.work.n_bytes for each in self._training.values())
+        n_bytes = sum(job.outline.work.n_bytes for job in self._training.values())
         tasks: list[TrialTask] = []
-        for each in list(self._waiting):
-            if each.program != self._program or self._start_of(each) > clock:
+        for job in list(self._waiting):
+            if _program_of(job) != self._program or self._start_of(job) > clock:
                 continue
-            n_bytes += each.work.n_bytes
+            n_bytes += job.outline.work.n_bytes
             if len(tasks) == n_places or (self._training and n_bytes > self._options.max_bytes):
                 break
-            tasks.append(self._start(each, clock))
+            tasks.append(self._start(job, clock))
         return tasks
 
-    def _start(self, each: _Waiting, clock: int) -> TrialTask:
-        self._waiting.remove(each)
-        self._training[each.job.number] = each
-        self._starts.pop(each.job.number, None)
-        self._desk.begin(each.job.number, clock)
-        return make_task(each.job)
+    def _start(self, job: Job, clock: int) -> TrialTask:
+        self._waiting.remove(job)
+        self._training[job.number] = job
+        self._starts.pop(job.number, None)
+        self._desk.begin(job.number, clock)
+        return make_task(job)
 
-    def _run_alone(self, each: _Waiting) -> None:
-        reason = str(each.reason)
+    def _run_alone(self, job: Job) -> None:
+        reason = str(job.outline.reason)
         if reason not in self._n_alone:
-            log.info("\tjob %d is not stacked: %s", each.job.number, reason)
+            log.info("\tjob %d is not stacked: %s", job.number, reason)
         self._n_alone[reason] += 1
-        task = self._start(each, self._clock)
+        task = self._start(job, self._clock)
         self.ended(task, run_alone(task, self._stack_options()), self._clock)
 
     def _count_alone(self) -> None:
@@ -225,3 +205,9 @@ class Lane:
             n_places=self._options.n_places,
             n_alone=self._n_alone,
         )
+
+
+def _program_of(job: Job) -> str:
+    """The program that a job shares a stack with; that of itself, where it cannot be stacked."""
+    outline = job.outline
+    return outline.program if outline.reason is None else f"{job.number} alone"

@@ -197,8 +197,7 @@ class StackedLaunches:
         """Plan the groups, at least one for each process."""
         share = -(-len(jobs) // self._n_processes)
         return plan_groups(
-            [job.task_config() for job in jobs],
-            environments=[job.environment for job in jobs],
+            [job.outline for job in jobs],
             max_trials=min(self._options.max_trials, share),
             max_bytes=self._options.max_bytes,
         )

@@ -5,7 +5,9 @@ what is not listed must be equal.
 """
 
 import json
+import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -34,6 +36,35 @@ PADDED = frozenset(  # with our models and losses only
     | {f"model.{name}" for name in ("hidden_units", "taps", "features", "readout_taps")}
 )
 SMALLEST_SPARSE = 10_000  # nodes of a graph that is kept sparse unless model.sparse=false
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outline:
+    """What a plan of stacks knows of a trial.
+
+    Args:
+        program: trials with equal ones may share a stack.
+        work: what it has to do.
+        reason: why it cannot be in any stack; None if it can.
+    """
+
+    program: str
+    work: Work
+    reason: str | None
+
+
+def make_outline(config: DictConfig, environment: Mapping[str, str]) -> Outline:
+    """Read the outline of a trial.
+
+    Args:
+        config: its configuration, as composed.
+        environment: the variables that are set while it trains.
+    """
+    values = read_config(config)
+    program = f"{name_program(values)} {sorted(environment.items())}"
+    return Outline(
+        program=sys.intern(program), work=describe_work(values), reason=find_reason(values)
+    )
 
 
 def read_config(config: DictConfig) -> dict[str, Any]:

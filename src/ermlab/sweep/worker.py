@@ -139,11 +139,10 @@ class _Group:
 
 def make_task(job: Job, *, is_begun: bool = False) -> TrialTask:
     """Write a job's files, unless it is begun, and return the trial that it asks for."""
+    config = job.task_config()
     if not is_begun:
-        job.write_files()
-    return TrialTask(
-        number=job.number, config=job.task_config(), run_dir=job.run_dir, choices=job.choices
-    )
+        job.write_files(config)
+    return TrialTask(number=job.number, config=config, run_dir=job.run_dir, choices=job.choices)
 
 
 def train_elsewhere(
