@@ -5,14 +5,15 @@ a schema, and what types cannot say, is refused here.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ermlab.config.fields import allowed_range, is_allowed
-from ermlab.config.plain import to_plain, to_unresolved
+from ermlab.config.plain import child, resolve_plain, to_unresolved
 from ermlab.errors import ConfigError, name_known
 
 
@@ -30,27 +31,30 @@ def check_config(config: DictConfig, *, choices: Mapping[str, str | None], is_sw
     """
     plain = _resolve(config)
     values = _flat_values(plain, "")
-    for path, node in _schema_nodes(config, plain, ""):
-        _check_known_keys(node, path)
-        _check_ranges(node, path, values)
+    for path, schema, names in _schema_nodes(config, plain, ""):
+        _check_known_keys(schema, names, path)
+        _check_ranges(schema, path, values)
     _check_batch_size(values)
     _check_sweep(config, choices=choices, is_sweep=is_sweep)
 
 
 def _schema_nodes(
     node: DictConfig, plain: Mapping[str, Any], path: str
-) -> Iterator[tuple[str, DictConfig]]:
-    if dataclasses.is_dataclass(OmegaConf.get_type(node)):
-        yield path, node
+) -> Iterator[tuple[str, type, Iterable[str]]]:
+    """List the path of each node with a schema, the schema, and the keys that are there."""
+    schema = node._metadata.object_type
+    if isinstance(schema, type) and dataclasses.is_dataclass(schema):
+        yield path, schema, plain
     for key, value in plain.items():
-        child = node._get_node(key) if isinstance(value, dict) else None
-        if isinstance(child, DictConfig) and not child._is_interpolation():
-            yield from _schema_nodes(child, value, f"{path}{key}.")
+        inner = child(node, key) if isinstance(value, dict) else None
+        if isinstance(inner, DictConfig) and not inner._is_interpolation():
+            yield from _schema_nodes(inner, value, f"{path}{key}.")
 
 
 def _resolve(config: DictConfig) -> dict[str, Any]:
     """Return plain values; refuse keys without one, and interpolations that lead nowhere."""
-    missing = sorted(_missing(to_unresolved(config), ""))
+    plain = to_unresolved(config)
+    missing = sorted(_missing(plain, ""))
     if missing:
         raise ConfigError(
             f"{', '.join(missing)} has no value",
@@ -58,7 +62,7 @@ def _resolve(config: DictConfig) -> dict[str, Any]:
             fix=f"set it on the command line: {missing[0]}=VALUE",
         )
     try:
-        return to_plain(config)
+        return resolve_plain(config, plain)
     except OmegaConfBaseException as error:
         key = getattr(error, "full_key", None) or "the configuration"
         raise ConfigError(
@@ -89,9 +93,9 @@ def _missing(value: object, path: str) -> Iterator[str]:
             yield from _missing(each, f"{path}.{key}" if path else str(key))
 
 
-def _check_known_keys(node: DictConfig, path: str) -> None:
-    known = {field.name for field in _fields(node)}
-    for key in map(str, node):
+def _check_known_keys(schema: type, names: Iterable[str], path: str) -> None:
+    known = _find_fields(schema).keys()
+    for key in names:
         if key not in known:
             raise ConfigError(
                 f"{path}{key} is not a key that {_owner(path)} knows",
@@ -100,9 +104,9 @@ def _check_known_keys(node: DictConfig, path: str) -> None:
             )
 
 
-def _check_ranges(node: DictConfig, path: str, values: Mapping[str, object]) -> None:
-    for field in _fields(node):
-        seen = values.get(f"{path}{field.name}")
+def _check_ranges(schema: type, path: str, values: Mapping[str, object]) -> None:
+    for name, field in _find_fields(schema).items():
+        seen = values.get(f"{path}{name}")
         if is_allowed(field, seen):
             continue
         raise ConfigError(
@@ -159,10 +163,9 @@ def _check_sweep(config: DictConfig, *, choices: Mapping[str, str | None], is_sw
         )
 
 
-def _fields(node: DictConfig) -> tuple[dataclasses.Field[Any], ...]:
-    schema = OmegaConf.get_type(node)
-    assert schema is not None, "only nodes with a schema come here"
-    return dataclasses.fields(schema)
+@functools.cache
+def _find_fields(schema: type) -> dict[str, dataclasses.Field[Any]]:
+    return {field.name: field for field in dataclasses.fields(schema)}
 
 
 def _owner(path: str) -> str:

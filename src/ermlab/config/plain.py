@@ -11,11 +11,24 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from omegaconf import MISSING, DictConfig, Node, OmegaConf, ValueNode
-from omegaconf.errors import ValidationError
+from omegaconf import (
+    MISSING,
+    AnyNode,
+    BooleanNode,
+    DictConfig,
+    FloatNode,
+    IntegerNode,
+    Node,
+    OmegaConf,
+    StringNode,
+    ValueNode,
+)
+from omegaconf.errors import OmegaConfBaseException, ValidationError
 
 Path = tuple[str | int, ...]
 
+_PLAIN_NODES = (AnyNode, BooleanNode, FloatNode, IntegerNode, StringNode)
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 _SIMPLE = re.compile(r"\$\{(\w+(?:\.\w+)*)\}")  # one key, named from the top
 
 
@@ -28,7 +41,16 @@ def to_plain(config: DictConfig) -> dict[str, Any]:
     Raises:
         OmegaConfBaseException: an interpolation leads nowhere.
     """
-    plain = to_unresolved(config)
+    return resolve_plain(config, to_unresolved(config))
+
+
+def resolve_plain(config: DictConfig, plain: dict[str, Any]) -> dict[str, Any]:
+    """Put values in the place of interpolations (see `to_plain`).
+
+    Args:
+        config: a configuration, or a node of one.
+        plain: what `to_unresolved` returned for it; changed in place.
+    """
     found = _look_up(config, plain)
     if found is None:
         resolved: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]  # a configuration is a mapping
@@ -62,12 +84,45 @@ def resolve(config: DictConfig) -> None:
         _find_node(config, path)._set_value(value)
 
 
-def _read(node: Node) -> Any:
-    value = node._value()
-    if isinstance(value, dict):
-        return {key: _read(child) for key, child in value.items()}
-    if isinstance(value, list):
-        return [_read(child) for child in value]
+def child(config: DictConfig, key: str) -> Any:
+    """Return a node below another one, `config[key]` without checks and interpolations; or None."""
+    content = config.__dict__["_content"] if isinstance(config, DictConfig) else None
+    return content.get(key) if isinstance(content, dict) else None
+
+
+def set_value(config: DictConfig, key: str, value: Any) -> bool:
+    """Put a value where there is a plain one, as `OmegaConf.update` does in a tenth of the time.
+
+    Args:
+        config: changed in place.
+        key: names joined by dots, without brackets.
+        value: a bool, an int or a float.
+
+    Returns:
+        False where that is not simple, or the value is not allowed: nothing is changed then.
+    """
+    node: Any = config
+    for name in key.split("."):
+        node = child(node, name)
+    if type(node) not in _PLAIN_NODES:
+        return False
+    try:
+        node._set_value(value)
+    except (OmegaConfBaseException, ValueError):
+        return False
+    return True
+
+
+def _read(node: Any) -> Any:
+    state = node.__dict__
+    value = state["_val"] if "_val" in state else state["_content"]
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if kind is dict:
+        return {key: _read(each) for key, each in value.items()}
+    if kind is list:
+        return [_read(each) for each in value]
     return _read(value) if isinstance(value, Node) else value  # a node in a node: of a union
 
 
@@ -108,5 +163,5 @@ def _select(plain: Any, path: Path) -> Any:
 
 def _find_node(config: Any, path: Path) -> Any:
     for key in path:
-        config = config._get_node(key)
+        config = child(config, key) if isinstance(key, str) else config._get_node(key)
     return config

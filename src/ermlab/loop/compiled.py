@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ermlab.data.dataset import Split
 from ermlab.errors import StackError, TrialError
 from ermlab.loop.compiled_model import CompiledModel, Program, join_structs
 from ermlab.loop.learner import Parts
@@ -62,7 +61,7 @@ class CompiledLearner:
 
     def n_rows(self, split: str) -> Tensor:
         """Rows of a split for each trial, (K,)."""
-        return torch.tensor([_split(model.parts, split).n_rows for model in self._models])
+        return torch.tensor([model.rows_of(split).n for model in self._models])
 
     def advance(self, n_steps: int) -> Tensor:
         """Make updates of the trials still in the stack; return their mean losses, (K,) float64."""
@@ -86,27 +85,19 @@ class CompiledLearner:
     def evaluate(self, split: str, trials: Tensor) -> dict[str, Tensor]:
         """Measure the loss and the metrics of some trials on a whole split, (K,) float64 each."""
         names = ["loss", *self._models[0].parts.metrics]
-        found = torch.full((len(names), self.n_trials), float("nan"), dtype=torch.float64)
+        found = np.full((len(names), self.n_trials), np.nan)
         for trial in trials.nonzero().flatten().tolist():
-            rows, metrics = (
-                _split(self._models[trial].parts, split),
-                self._models[trial].parts.metrics,
-            )
-            loss, prediction = self._map(trial, rows, keeps=bool(metrics))
-            found[0, trial] = loss
+            model = self._models[trial]
+            rows, metrics = model.rows_of(split), model.parts.metrics
+            # Predictions (Q, m), if somebody reads them.
+            result = rows.x.new_empty(rows.n, model.n_outputs) if metrics else None
+            at = None if result is None else result.data_ptr()
+            loss = found.ctypes.data + trial * found.itemsize
+            if self._measure(model.struct, rows.x_at, rows.n, at, rows.y_at, loss):
+                raise _no_memory("the predictions of a model")
             for place, metric in enumerate(metrics.values()):
-                found[1 + place, trial] = metric(prediction, rows.y)
-        return dict(zip(names, found, strict=True))
-
-    def _map(self, trial: int, rows: Split, *, keeps: bool) -> tuple[float, Tensor]:
-        """Map a split by one model: its mean loss, and the predictions (Q, m) if they are kept."""
-        model, loss = self._models[trial], ctypes.c_double()
-        x, y = rows.x.contiguous(), rows.y.contiguous()
-        result = x.new_empty(len(x), model.n_outputs) if keeps else x.new_empty(0)
-        places = result.data_ptr() if keeps else None, y.data_ptr(), ctypes.addressof(loss)
-        if self._measure(model.struct, x.data_ptr(), len(x), *places):
-            raise _no_memory("the predictions of a model")
-        return loss.value, result
+                found[1 + place, trial] = metric(result, rows.y)
+        return dict(zip(names, torch.from_numpy(found), strict=True))
 
     def keep_best(self, improved: Tensor) -> None:
         """Remember the present parameters of the trials in the mask, (K,) bool."""
@@ -161,8 +152,3 @@ def _no_memory(what: str) -> TrialError:
         where="loop.batch_size and the widths of the model",
         fix="make them smaller, or train in fewer processes (hydra.launcher.n_jobs)",
     )
-
-
-def _split(parts: Parts, name: str) -> Split:
-    split: Split = getattr(parts.data, name)
-    return split

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ermlab.data.dataset import Split
 from ermlab.errors import StackError
 from ermlab.loop.batches import IndexArray
 from ermlab.loop.drawn import Drawn
@@ -62,6 +63,7 @@ class CompiledModel:
         self._vectors = first[0].new_zeros(3, self._layout.n_numbers)  # parameters, two states
         self._params = self._vectors[0]
         self._best: Tensor | None = None
+        self._splits: dict[str, _Rows] = {}
         self.parameters = self._layout.view(self._params)
         for target, value in zip(self.parameters, first, strict=True):
             target.copy_(value)
@@ -71,6 +73,12 @@ class CompiledModel:
         self._largest = 0  # B of them at most
         self._n_ahead = 0  # batches of these that the library has not taken
         self.struct = self._describe(program, spec)
+
+    def rows_of(self, split: str) -> "_Rows":
+        """The rows of a split, where the library finds them."""
+        if split not in self._splits:
+            self._splits[split] = _Rows(getattr(self.parts.data, split))
+        return self._splits[split]
 
     @property
     def n_products(self) -> int:
@@ -144,6 +152,19 @@ class CompiledModel:
             nesterov=bool(numbers.get("nesterov", False)),
             **{name: float(value) for name, value in numbers.items() if name != "nesterov"},
         )
+
+
+class _Rows:
+    """The rows of a split, side by side in memory, and where that is.
+
+    Args:
+        split: x (Q, n) and y, of Q rows.
+    """
+
+    def __init__(self, split: Split) -> None:
+        self.n = split.n_rows
+        self.x, self.y = split.x.contiguous(), split.y.contiguous()
+        self.x_at, self.y_at = self.x.data_ptr(), self.y.data_ptr()
 
 
 class _Layout:

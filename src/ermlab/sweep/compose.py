@@ -23,7 +23,8 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, Node, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ermlab.sweep.nodes import copy_node, set_number, split_hydra
+from ermlab.config.plain import set_value
+from ermlab.sweep.nodes import copy_node, split_hydra
 
 MAX_TEMPLATES = 64  # about 0.5 MB each; a sweep over more sets of choices composes some again
 MAX_PARSED = 4096  # about 1 kB each; the overrides of a grid, not those of a long random search
@@ -323,7 +324,7 @@ def _set_values(config: DictConfig, values: list[Override]) -> bool:
 def _set_number(config: DictConfig, override: Override) -> bool:
     is_plain = _NUMBER.fullmatch(str(override.input_line)) is not None and override.package is None
     value: Any = override.value()
-    return is_plain and set_number(config, override.key_or_group, value)
+    return is_plain and set_value(config, override.key_or_group, value)
 
 
 def _task_lines(overrides: list[Override]) -> list[str]:

@@ -6,18 +6,8 @@ They lean on private parts of OmegaConf, which `pyproject.toml` holds below 2.5.
 from collections import defaultdict
 from typing import Any, TypeVar
 
-from omegaconf import (
-    AnyNode,
-    BooleanNode,
-    DictConfig,
-    FloatNode,
-    IntegerNode,
-    Node,
-    StringNode,
-)
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig, Node
 
-PLAIN_NODES = (AnyNode, BooleanNode, FloatNode, IntegerNode, StringNode)
 NodeT = TypeVar("NodeT", bound=Node)
 
 
@@ -55,27 +45,3 @@ def copy_node(node: NodeT, parent: Node | None) -> NodeT:
     elif isinstance(content, Node):  # of a union
         state["_content"] = copy_node(content, twin)
     return twin
-
-
-def set_number(config: DictConfig, key: str, value: float) -> bool:
-    """Set a number where there is a plain value, as `OmegaConf.update` does in a tenth of the time.
-
-    Args:
-        config: changed in place.
-        key: names joined by dots, without brackets.
-        value: an int or a float.
-
-    Returns:
-        False where that is not simple, or the value is not allowed: nothing is changed then.
-    """
-    node: Any = config
-    for name in key.split("."):
-        content = node.__dict__.get("_content") if isinstance(node, DictConfig) else None
-        node = content.get(name) if isinstance(content, dict) else None
-    if type(node) not in PLAIN_NODES:
-        return False
-    try:
-        node._set_value(value)
-    except (OmegaConfBaseException, ValueError):
-        return False
-    return True

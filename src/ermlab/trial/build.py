@@ -3,6 +3,7 @@
 Below here nothing knows about configuration. What runs when is in `trial.py`.
 """
 
+import functools
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from torch import nn
 
 from ermlab.config.check import check_batch_size
-from ermlab.config.plain import resolve, to_plain
+from ermlab.config.plain import child, resolve, set_value, to_plain
 from ermlab.data.arrays import unpack_source
 from ermlab.data.dataset import DataSet, make_dataset
 from ermlab.data.names import NamedArrays
@@ -75,19 +76,26 @@ def build_trial(
     Raises:
         ErmlabError: a value, file or shape of the user's does not fit.
     """
-    device = choose_device(config.device)
-    dtype = choose_dtype(config.dtype, device)
-    plan: Plan = make(config.loop, key="loop", allow=allow)
+    plain = to_plain(config)
+    device = choose_device(plain["device"])
+    dtype = choose_dtype(plain["dtype"], device)
+    plan: Plan = make(child(config, "loop"), key="loop", allow=allow)
     data = find_data(
-        {} if cache is None else cache, config, plan=plan, dtype=dtype, device=device, allow=allow
+        {} if cache is None else cache,
+        config,
+        written=plain["data"],
+        plan=plan,
+        dtype=dtype,
+        device=device,
+        allow=allow,
     )
-    with open_dict(config.data):
-        config.data.n_inputs, config.data.n_outputs = data.n_inputs, data.n_outputs
+    _fill_sizes(config, data)
     resolve(config)  # once: each interpolation is parsed anew whenever it is read
     _check_splits(plan, data)
-    loss: Loss = make(config.loss, key="loss", allow=allow)
-    with seeded(config.seed, "init"), default_dtype(dtype):
-        module = _check_module(_make_model(config.model, data, allow=allow))
+    seed = config.seed
+    loss: Loss = make(child(config, "loss"), key="loss", allow=allow)
+    with seeded(seed, "init"), default_dtype(dtype):
+        module = _check_module(_make_model(child(config, "model"), data, allow=allow))
         module.to(device=device, dtype=dtype)
         _try_forward(module, loss, data)  # in here, for a lazy module draws its parameters now
     parameters = [p for p in module.parameters() if p.requires_grad]
@@ -99,11 +107,11 @@ def build_trial(
         )
     parts = Parts(
         module=module,
-        optimizer=make(config.optimizer, parameters, key="optimizer", allow=allow),
+        optimizer=make(child(config, "optimizer"), parameters, key="optimizer", allow=allow),
         loss=loss,
         metrics=find_metrics(loss),
         data=data,
-        batches=plan.batches(data.train.n_rows, generator(config.seed, "batches")),
+        batches=plan.batches(data.train.n_rows, generator(seed, "batches")),
     )
     return Trial(
         parts=parts,
@@ -115,17 +123,25 @@ def build_trial(
 
 
 def _make_tracker(config: DictConfig, allow: Sequence[str]) -> Tracker | None:
-    node = config.get("tracker")  # a configuration of an earlier ermlab has none
+    node = child(config, "tracker")  # a configuration of an earlier ermlab has none
     if not node:
         return None
     tracker: Tracker = make(node, key="tracker", allow=allow)
     return tracker
 
 
+def _fill_sizes(config: DictConfig, data: DataSet) -> None:
+    for key, size in (("n_inputs", data.n_inputs), ("n_outputs", data.n_outputs)):
+        if not set_value(config, f"data.{key}", size):
+            with open_dict(config.data):
+                config.data[key] = size
+
+
 def find_data(
     cache: DataCache,
     config: DictConfig,
     *,
+    written: Mapping[str, Any],
     plan: Plan,
     dtype: torch.dtype,
     device: torch.device,
@@ -133,10 +149,18 @@ def find_data(
 ) -> DataSet:
     """Take the data of a trial from the cache, or make them and keep them there.
 
+    Args:
+        cache: by what decides about the data; changed.
+        config: of the trial.
+        written: the plain values of its node `data`.
+        plan: names the partition.
+        dtype: of the data.
+        device: where they are.
+        allow: patterns of the targets that may be called.
+
     Raises:
         DataError, ConfigError: the data are not what the configuration says.
     """
-    written = to_plain(config)["data"]
     key = f"{written} {written.get('seed', config.seed)} {plan.partition} {dtype} {device}"
     data = cache.pop(key, None)
     if data is None:
@@ -234,7 +258,7 @@ def _make_model(node: DictConfig, data: DataSet, *, allow: Sequence[str]) -> Any
     The graph is no configuration, so it goes beside the keys.
     """
     function = find_callable(node, key="model", allow=allow)
-    if GRAPH in node or GRAPH not in _parameters(function):
+    if child(node, GRAPH) is not None or GRAPH not in _parameters(function):
         return make(node, key="model", allow=allow)
     if data.graph is None:
         raise ConfigError(
@@ -245,6 +269,7 @@ def _make_model(node: DictConfig, data: DataSet, *, allow: Sequence[str]) -> Any
     return make(node, key="model", allow=allow, beside={GRAPH: data.graph})
 
 
+@functools.cache
 def _parameters(function: Callable[..., Any]) -> Collection[str]:
     try:
         return inspect.signature(function).parameters

@@ -2,7 +2,7 @@
 
 import os
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,8 +65,7 @@ class RunFiles:
 
     def record(self, check: Check) -> None:
         """Append a row to the history of each trial that is due."""
-        for trial in check.due.nonzero().flatten().tolist():
-            row = _row(check, trial)
+        for trial, row in _rows(check):
             self._histories[trial].append(row)
             track_row(self._run_dirs[trial], row)
 
@@ -170,11 +169,18 @@ def write_failure(
     return None
 
 
-def _row(check: Check, trial: int) -> dict[str, float]:
-    values = {name: float(value[trial]) for name, value in check.values.items()}
-    epoch = round(float(check.epoch[trial]), 6)
-    wall_s = round(float(check.wall_s[trial]), 6)
-    return {"step": int(check.step[trial]), "epoch": epoch, **values, "wall_s": wall_s}
+def _rows(check: Check) -> Iterator[tuple[int, dict[str, float]]]:
+    """Make a row for each trial that is due, with its place."""
+    steps, epochs, wall_s = (each.tolist() for each in (check.step, check.epoch, check.wall_s))
+    values = {name: value.tolist() for name, value in check.values.items()}
+    for trial, is_due in enumerate(check.due.tolist()):
+        if is_due:
+            measured = {name: value[trial] for name, value in values.items()}
+            ends = {"wall_s": round(wall_s[trial], 6)}
+            yield (
+                trial,
+                {"step": steps[trial], "epoch": round(epochs[trial], 6), **measured, **ends},
+            )
 
 
 def _losses(outcome: Outcome) -> dict[str, Any]:

@@ -6,13 +6,14 @@ adds may be called; everything else is refused, and the message says how to allo
 
 import os
 import re
+import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig
 
 from ermlab.config.plain import to_plain
 from ermlab.errors import TargetError
@@ -86,7 +87,7 @@ def make(
     plain = check_targets(node, key=key, allow=allow)
     given = {name: value for name, value in plain.items() if name != "_target_"}
     more = {} if beside is None else beside
-    ours = _find_ours(node)
+    ours = _find_ours(node, str(plain["_target_"]))
     try:
         if ours is not None:
             return ours(*args, **given, **more)
@@ -107,13 +108,12 @@ def make(
         ) from error
 
 
-def _find_ours(node: DictConfig) -> Any:
+def _find_ours(node: DictConfig, target: str) -> Any:
     """Find a class of ours with a schema, which needs none of Hydra's copies; or None."""
-    target = str(node["_target_"])
-    if not target.startswith("ermlab.") or OmegaConf.get_type(node) in (None, dict):
+    if not target.startswith("ermlab.") or node._metadata.object_type in (None, dict):
         return None
     try:
-        found = get_object(target)
+        found = _find(target)
     except Exception:  # noqa: BLE001  # Hydra says in its own words what is wrong
         return None
     # Not what a module of ours imports: ermlab.trial.files.os.remove is no target of ours.
@@ -126,11 +126,18 @@ def find_callable(node: DictConfig, *, key: str, allow: Sequence[str]) -> Any:
     Raises:
         TargetError: the target is not allowed or not found.
     """
-    check_targets(node, key=key, allow=allow)
+    target = check_targets(node, key=key, allow=allow)["_target_"]
     try:
-        return get_object(node["_target_"])
+        return _find(target)
     except Exception as error:  # importing a user's module may raise anything
-        raise _not_found(node["_target_"], key, error) from error
+        raise _not_found(target, key, error) from error
+
+
+def _find(target: str) -> Any:
+    """Find what a name stands for, at once where its module is imported."""
+    module, _, name = target.rpartition(".")
+    found = getattr(sys.modules.get(module), name, None)
+    return get_object(target) if found is None else found
 
 
 def check_targets(node: DictConfig, *, key: str, allow: Sequence[str]) -> dict[str, Any]:
@@ -142,13 +149,13 @@ def check_targets(node: DictConfig, *, key: str, allow: Sequence[str]) -> dict[s
     Raises:
         TargetError: see above.
     """
-    if OmegaConf.select(node, "_target_") is None:
+    plain = to_plain(node) if isinstance(node, DictConfig) and node else {}
+    if plain.get("_target_") in (None, MISSING):
         raise TargetError(
             f"{key} does not say what to make: it has no _target_",
             where=key,
             fix=f"set {key}._target_ to a class or function, such as torch.nn.Identity",
         )
-    plain = to_plain(node)
     for path, target in _targets(plain, key):
         if not any(matches(target, pattern) for pattern in allow):
             package = str(target).split(".")[0]
