@@ -60,9 +60,11 @@ TABLE = {
         LAYER_0 | LAYER_1 | {"loop", "native", "tracker"},
         "hydra.utils hydra.errors omegaconf torch numpy safetensors",
     ),
+    # Samplers that suggest what Optuna's do; what is between the sampler and our C is numpy.
+    "sampler": row(LAYER_0 | {"native"}, "numpy optuna"),
     # loop: the sweep's bar is told of each check of a stack. yaml: Hydra's files, in Hydra's way.
     "sweep": row(
-        LAYER_0 | {"config", "trial", "loop"},
+        LAYER_0 | {"config", "trial", "loop", "sampler"},
         # hydra_plugins: the study sweeper reads overrides as the one of hydra-optuna-sweeper.
         "optuna sqlalchemy hydra hydra_plugins omegaconf rich joblib yaml",
         lazy="ray",

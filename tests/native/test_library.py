@@ -29,11 +29,12 @@ def find(level):
 
 
 def test_every_level_is_compiled_without_a_warning(folder, compiler, monkeypatch):
-    monkeypatch.setattr(build, "FLAGS", (*build.FLAGS, "-Wall", "-Wextra", "-Werror"))
+    for flags in ("FLAGS", "PARZEN_FLAGS"):
+        strict = (*getattr(build, flags), "-Wall", "-Wextra", "-Werror")
+        monkeypatch.setattr(build, flags, strict)
     paths = build.compile_all()
-    assert [path.name for path in paths] == [
-        build.library_path(x).name for x in build.list_levels()
-    ]
+    levels = [build.library_path(level).name for level in build.list_levels()]
+    assert [path.name for path in paths] == [*levels, build.parzen_path().name]
     assert all(path.parent == folder for path in paths)
     assert find("DEFAULT") is not None
 
@@ -77,8 +78,9 @@ def test_a_level_that_the_compiler_does_not_know_is_left_out(folder, compiler, m
     levels = {"FUTURE": ("-march=nonsense",), "DEFAULT": ()}
     monkeypatch.setattr(build, "X86_LEVELS", levels)
     monkeypatch.setattr(build, "list_levels", lambda: list(levels))
-    assert [path.name for path in build.compile_all()] == ["chain_default.so"]
-    assert "no library for FUTURE" in capsys.readouterr().err
+    made = [path.name for path in build.compile_all()]
+    assert made == ["chain_default.so", "parzen_estimator.so"]
+    assert "no chain_future.so" in capsys.readouterr().err
     assert not [path for path in folder.iterdir() if path.suffix not in (".c", ".h", ".so")]
 
 

@@ -1,7 +1,8 @@
-"""Compiles `chain.c` for the vectors that processors have; needs nothing but a C compiler.
+"""Compiles `chain.c` for the vectors that processors have, and `parzen.c`, with any C compiler.
 
 The build of the package does it (`hatch_build.py`); `python -m ermlab.native.compile` does it anew.
-Without a compiler ermlab trains the same stacks by torch's products, several times slower.
+Without a compiler ermlab trains the same stacks by torch's products, and draws the same points by
+Optuna's Python, several times slower.
 """
 
 import hashlib
@@ -25,6 +26,8 @@ X86_LEVELS = {
 }
 # None of them changes what arithmetic means: NaN and infinity stay, sums keep their order.
 FLAGS = ("-std=gnu11", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fPIC", "-shared")
+# Each operation rounded by itself, and a power computed as one.
+PARZEN_FLAGS = ("-std=c11", "-O2", "-ffp-contract=off", "-fno-builtin", "-fPIC", "-shared")
 
 
 def list_levels() -> list[str]:
@@ -38,6 +41,11 @@ def library_path(level: str) -> Path:
     return HERE / f"chain_{level.lower()}.so"
 
 
+def parzen_path() -> Path:
+    """Tell where the library of `parzen.c` is."""
+    return HERE / "parzen_estimator.so"
+
+
 def digest_sources() -> str:
     """Digest the C files, so that a library of other ones is not used."""
     digest = hashlib.sha256()
@@ -47,16 +55,22 @@ def digest_sources() -> str:
 
 
 def compile_all() -> list[Path]:
-    """Compile the library of each level.
+    """Compile all libraries.
 
     Returns:
-        The libraries; fewer, or none, where there is no compiler or it does not know a level.
+        Those that there are; none where there is no compiler, one fewer for each level that it does
+        not know.
     """
     compiler = find_compiler()
     if compiler is None:
         _tell("no C compiler found; stacks will train by torch's products")
         return []
-    return [path for level in list_levels() if (path := _compile(compiler, level)) is not None]
+    plan = {
+        library_path(level): ("chain.c", [*FLAGS, *X86_LEVELS.get(level, ())])
+        for level in list_levels()
+    }
+    plan[parzen_path()] = ("parzen.c", list(PARZEN_FLAGS))
+    return [target for target, how in plan.items() if _compile(compiler, target, *how)]
 
 
 def find_compiler() -> list[str] | None:
@@ -68,19 +82,18 @@ def find_compiler() -> list[str] | None:
     return None
 
 
-def _compile(compiler: list[str], level: str) -> Path | None:
-    target = library_path(level)
+def _compile(compiler: list[str], target: Path, source: str, flags: list[str]) -> bool:
     unfinished = target.with_suffix(f".{os.getpid()}.so")  # another process may load or compile it
-    flags = [*FLAGS, *X86_LEVELS[level]] if level in X86_LEVELS else [*FLAGS]
     command = [*compiler, *flags, f'-DSOURCES="{digest_sources()}"']
-    command += [str(HERE / "chain.c"), "-o", str(unfinished), "-lm"]
+    command += [str(HERE / source), "-o", str(unfinished), "-lm"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        _tell(f"no library for {level}: {done.stderr.strip()[-500:]}")
+        said = done.stderr.strip().splitlines() or ["the compiler did not say why"]
+        _tell(f"no {target.name}: {said[0]}")
         unfinished.unlink(missing_ok=True)
-        return None
+        return False
     unfinished.replace(target)
-    return target
+    return True
 
 
 def _tell(what: str) -> None:

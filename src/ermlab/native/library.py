@@ -4,6 +4,7 @@ import ctypes
 import functools
 import logging
 from ctypes import POINTER, c_char_p, c_double, c_int, c_int64, c_void_p
+from pathlib import Path
 
 from ermlab.native.compile import digest_sources, library_path, list_levels
 
@@ -58,22 +59,7 @@ def find_library(level: str) -> ctypes.CDLL | None:
     """
     levels = list_levels()
     fitting = levels[levels.index(level) :] if level in levels else levels[-1:]
-    for path in map(library_path, fitting):
-        if not path.exists():
-            continue
-        try:
-            library = ctypes.CDLL(str(path))
-            library.ermlab_sources.restype = c_char_p
-            compiled_from = library.ermlab_sources().decode()
-        except (OSError, AttributeError) as error:
-            log.warning("the compiled steps cannot be loaded: %s", error)
-            continue
-        if compiled_from != digest_sources():
-            log.warning(
-                "the compiled steps are of another version, and not used; "
-                "python -m ermlab.native.compile compiles them anew"
-            )
-            return None
+    for library in filter(None, map(load, map(library_path, fitting))):
         for name in ("f32", "f64"):
             train = getattr(library, f"ermlab_train_{name}")
             measure = getattr(library, f"ermlab_measure_{name}")
@@ -82,3 +68,24 @@ def find_library(level: str) -> ctypes.CDLL | None:
             train.restype = measure.restype = c_int
         return library
     return None
+
+
+def load(path: Path) -> ctypes.CDLL | None:
+    """Load a library, or return None if it is not there, or not of these sources."""
+    if not path.exists():
+        return None
+    try:
+        library = ctypes.CDLL(str(path))
+        library.ermlab_sources.restype = c_char_p
+        compiled_from = library.ermlab_sources().decode()
+    except (OSError, AttributeError) as error:
+        log.warning("the compiled %s cannot be loaded: %s", path.stem, error)
+        return None
+    if compiled_from != digest_sources():
+        log.warning(
+            "the compiled %s is of another version, and not used; "
+            "python -m ermlab.native.compile compiles it anew",
+            path.stem,
+        )
+        return None
+    return library

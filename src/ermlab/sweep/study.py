@@ -87,7 +87,7 @@ class Study:
     @property
     def n_asked(self) -> int:
         """Trials asked for so far, in this process and before."""
-        return len(self._study.trials)
+        return len(self._study.get_trials(deepcopy=False))
 
     @property
     def open_trials(self) -> dict[int, dict[str, Any]]:

@@ -15,6 +15,7 @@ from optuna.samplers import BaseSampler, GridSampler, QMCSampler
 
 from ermlab import rundir
 from ermlab.errors import ConfigError
+from ermlab.sampler.quicken import quicken
 from ermlab.seeds import child_seed
 from ermlab.sweep.question import Question
 from ermlab.sweep.shared_study import SharedStudy
@@ -68,7 +69,7 @@ def open_sweep(asked: Asked, sweep_dir: Path, n_trials: int) -> Study | SharedSt
             )
         return Study(
             sweep_dir / rundir.STUDY,
-            make_sampler=lambda: _make_sampler(node, asked.space),
+            make_sampler=lambda: quicken(_make_sampler(node, asked.space)),
             make_pruner=asked.make_pruner,
             space=asked.space,
             question=asked.question,

@@ -98,13 +98,7 @@ def build_trial(
         module = _check_module(_make_model(child(config, "model"), data, allow=allow))
         module.to(device=device, dtype=dtype)
         _try_forward(module, loss, data)  # in here, for a lazy module draws its parameters now
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    if not parameters:
-        raise ConfigError(
-            "the model has no parameters to train",
-            where="model",
-            fix="choose a model with at least one parameter that requires a gradient",
-        )
+    parameters = _find_parameters(module)
     parts = Parts(
         module=module,
         optimizer=make(child(config, "optimizer"), parameters, key="optimizer", allow=allow),
@@ -285,6 +279,17 @@ def _check_module(module: object) -> nn.Module:
             fix="name a class derived from torch.nn.Module, or a function that returns one",
         )
     return module
+
+
+def _find_parameters(module: nn.Module) -> list[nn.Parameter]:
+    parameters = [p for p in module.parameters() if p.requires_grad]
+    if not parameters:
+        raise ConfigError(
+            "the model has no parameters to train",
+            where="model",
+            fix="choose a model with at least one parameter that requires a gradient",
+        )
+    return parameters
 
 
 @torch.no_grad()

@@ -1,0 +1,1 @@
+"""Samplers of Optuna that suggest the same in less time."""
