@@ -114,6 +114,15 @@ def test_a_failed_trial_is_no_best_one_and_the_sampler_has_it(tmp_path):
     assert open_study(tmp_path / "s", SAMPLERS["tpe"]).n_failed == 1
 
 
+def test_counting_the_trials_copies_none_of_them(tmp_path, monkeypatch):
+    study = open_study(tmp_path / "s", SAMPLERS["random"])
+    study.ask()
+    monkeypatch.setattr("copy.deepcopy", None)
+    assert (study.n_asked, study.n_told) == (1, 0)
+    monkeypatch.undo()
+    study.close()
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
