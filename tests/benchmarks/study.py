@@ -32,7 +32,7 @@ ONLY = next(
 )
 N_TRIALS = 24 if QUICK else 96
 SEEDS = range(1) if QUICK else range(5)
-COUNTS = (50,) if QUICK else (100, 1000, 5000)
+COUNTS = (50,) if QUICK else (100, 1000, 5000)  # those of the last take half an hour
 REPLAYED = Path(__file__).parent / "study_parts" / "replayed.py"
 SIZES = (100, 300) if QUICK else (100, 1000, 5000)
 STACKED = ["hydra/launcher=stacked", "hydra.sweeper.n_jobs=16"]
@@ -142,9 +142,11 @@ def compare_samplers() -> None:
                 random = [*words, "hydra/sweeper/sampler=random"]
                 same_s = run_sweep(count, 0, random, same, program)[1]
                 assert read_points(tpe / "study.jsonl") == read_points(same / "study.jsonl")
-            times = (f"{each / count * 1e3:.1f}" for each in (same_s, tpe_s))
+            times = [f"{each / count * 1e3:.1f}" for each in (same_s, tpe_s)]
             rows.append([str(count), str(n_jobs), *times, *judge(tpe_s / same_s, 1.1, 2)])
-            print(f"timed {count} trials, {n_jobs} processes", flush=True)
+            print(
+                f"timed {', '.join(rows[-1])}", flush=True
+            )  # it takes long: each when it is known
     header = ["trials", "processes", "its points alone [ms/trial]", "TPE [ms/trial]", "ratio"]
     print_table("(2) TPE, and the same points without it", [*header, "goal", ""], rows)
 

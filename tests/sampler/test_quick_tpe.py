@@ -1,5 +1,6 @@
 """The quick sampler suggests what Optuna's TPE suggests, to the last bit and draw for draw."""
 
+import ctypes
 import math
 
 import numpy as np
@@ -233,3 +234,15 @@ def test_the_compiled_logarithm_is_optunas_to_the_last_bit():
     result = np.empty_like(given)
     library.ermlab_log_ndtr(given.ctypes.data, given.size, result.ctypes.data)
     assert (result.view(np.int64) == by_optuna.view(np.int64)).all()
+
+
+def test_a_compiled_logarithm_that_differs_is_not_used(monkeypatch):
+    class Other:
+        def ermlab_log_ndtr(self, given, n, result):
+            numbers = ctypes.cast(result, ctypes.POINTER(ctypes.c_double * n)).contents
+            numbers[:] = [0.0] * n
+
+    monkeypatch.setattr(quick_tpe, "find_parzen", lambda: Other())
+    monkeypatch.setattr(_truncnorm, "_log_ndtr", quick_tpe._by_optuna)
+    quick_tpe.use_compiled()
+    assert _truncnorm._log_ndtr is quick_tpe._by_optuna

@@ -96,13 +96,18 @@ class QuickTPE(TPESampler):
         return self._table
 
 
-def use_compiled() -> None:
-    """Let Optuna compute the logarithm of the normal distribution by the compiled function."""
-    if find_parzen() is not None:
-        _truncnorm._log_ndtr = _log_ndtr
-
-
 _by_optuna = _truncnorm._log_ndtr
+
+
+def use_compiled() -> None:
+    """Let Optuna compute the logarithm of the normal distribution by the compiled function.
+
+    Not so where the two differ in any bit, as with an interpreter that has another mathematics
+    library than the C compiler.
+    """
+    given = np.linspace(-60, 12, 289)
+    if find_parzen() is not None and (_log_ndtr(given) == _by_optuna(given)).all():
+        _truncnorm._log_ndtr = _log_ndtr
 
 
 def _log_ndtr(a: NDArray[np.float64]) -> NDArray[np.float64]:
