@@ -144,9 +144,7 @@ def compare_samplers() -> None:
                 assert read_points(tpe / "study.jsonl") == read_points(same / "study.jsonl")
             times = [f"{each / count * 1e3:.1f}" for each in (same_s, tpe_s)]
             rows.append([str(count), str(n_jobs), *times, *judge(tpe_s / same_s, 1.1, 2)])
-            print(
-                f"timed {', '.join(rows[-1])}", flush=True
-            )  # it takes long: each when it is known
+            print(f"timed {', '.join(rows[-1])}", flush=True)
     header = ["trials", "processes", "its points alone [ms/trial]", "TPE [ms/trial]", "ratio"]
     print_table("(2) TPE, and the same points without it", [*header, "goal", ""], rows)
 
