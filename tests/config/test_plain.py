@@ -1,14 +1,15 @@
 """Plain configurations against OmegaConf's own resolution."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import MISSING, OmegaConf
+from omegaconf import II, MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ermlab.config.plain import resolve, to_plain, to_unresolved
+from ermlab.config.plain import resolve, set_value, to_plain, to_unresolved
 from ermlab.config.store import find_conf_dir, register_schemas
 
 
@@ -103,3 +104,53 @@ def test_the_projects_configuration_reads_as_with_omegaconf():
     assert to_plain(config) == expected
     resolve(config)
     assert OmegaConf.to_container(config) == expected
+
+
+@dataclass
+class Inner:
+    flag: bool = True
+    any: Any = "x"
+    nothing: int | None = None
+    folder: Path = Path("a")
+
+
+@dataclass
+class Outer:
+    inner: Inner = field(default_factory=Inner)
+    share: float = 0.5
+    name: str = "x"
+    either: int | str = 3
+    refers: int = II("inner.nothing")
+    absent: int = MISSING
+
+
+KEYS = ["share", "name", "either", "refers", "absent", "inner", "inner.flag", "inner.any"]
+KEYS += ["inner.nothing", "inner.folder", "inner.unknown", "share.below", "unknown", "unknown.key"]
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("value", [True, 3, -2.5, 4.0, 1e300, float("inf"), 0])
+@pytest.mark.parametrize("typed", [True, False])
+def test_a_value_is_set_as_omegaconf_sets_it_or_not_at_all(key, value, typed):
+    made = OmegaConf.structured(Outer)
+    if not typed:
+        made = OmegaConf.create(OmegaConf.to_container(made))
+    config, expected = made.copy(), made.copy()
+    if set_value(config, key, value):
+        OmegaConf.update(expected, key, value)
+    assert OmegaConf.to_container(config) == OmegaConf.to_container(expected)
+    assert repr(OmegaConf.to_container(config)) == repr(OmegaConf.to_container(expected))
+
+
+def test_usual_values_are_set_at_once():
+    config = OmegaConf.structured(Outer)
+    assert set_value(config, "share", 1)
+    assert set_value(config, "inner.nothing", 3)
+    assert (config.share, config.inner.nothing) == (1.0, 3)
+
+
+def test_a_read_only_configuration_is_not_changed():
+    config = OmegaConf.create({"a": {"b": 1}})
+    OmegaConf.set_readonly(config, True)
+    assert not set_value(config, "a.b", 2)
+    assert config.a.b == 1

@@ -8,12 +8,14 @@ import pytest
 import torch
 import yaml
 from hydra import compose, initialize_config_dir
+from omegaconf import open_dict
 from safetensors.torch import load_file
 
 from ermlab import rundir
 from ermlab.config.store import find_conf_dir, register_schemas
 from ermlab.errors import ConfigError, DataError, ShapeError, TargetError
 from ermlab.results.load import load_history
+from ermlab.trial.build import build_trial
 from ermlab.trial.run import run_trial
 from ermlab.trial.targets import allowed_targets
 
@@ -205,6 +207,21 @@ def test_the_running_statistics_of_a_batch_norm_are_kept_with_the_best_weights(t
     norm = {"_target_": "torch.nn.BatchNorm1d", "num_features": "${data.n_inputs}"}
     summary = train(model={"_target_": "my_parts.sequential", "_args_": [norm, TORCH_LINEAR]})
     assert weights_of(summary)["0.num_batches_tracked"] == summary["best_step"] + 1
+
+
+@pytest.mark.parametrize("group", ["loop", "loss", "model", "optimizer"])
+def test_a_group_that_stands_for_another_node_is_made_of_that(group):
+    register_schemas()
+    with initialize_config_dir(str(find_conf_dir())):
+        config = compose("config", overrides=SHORT)
+    plain = build_trial(config.copy(), allow=allowed_targets())
+    with open_dict(config):
+        config.spare = config[group]
+        config[group] = "${spare}"
+    made = build_trial(config, allow=allowed_targets())
+    assert type(made.parts.module) is type(plain.parts.module)
+    assert type(made.parts.optimizer) is type(plain.parts.optimizer)
+    assert (made.plan, type(made.parts.loss)) == (plain.plan, type(plain.parts.loss))
 
 
 def test_a_model_without_parameters_is_refused(train):

@@ -3,7 +3,6 @@
 Below here nothing knows about configuration. What runs when is in `trial.py`.
 """
 
-import functools
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -79,7 +78,7 @@ def build_trial(
     plain = to_plain(config)
     device = choose_device(plain["device"])
     dtype = choose_dtype(plain["dtype"], device)
-    plan: Plan = make(child(config, "loop"), key="loop", allow=allow)
+    plan: Plan = make(_group(config, "loop"), key="loop", allow=allow)
     data = find_data(
         {} if cache is None else cache,
         config,
@@ -93,15 +92,15 @@ def build_trial(
     resolve(config)  # once: each interpolation is parsed anew whenever it is read
     _check_splits(plan, data)
     seed = config.seed
-    loss: Loss = make(child(config, "loss"), key="loss", allow=allow)
+    loss: Loss = make(_group(config, "loss"), key="loss", allow=allow)
     with seeded(seed, "init"), default_dtype(dtype):
-        module = _check_module(_make_model(child(config, "model"), data, allow=allow))
+        module = _check_module(_make_model(_group(config, "model"), data, allow=allow))
         module.to(device=device, dtype=dtype)
         _try_forward(module, loss, data)  # in here, for a lazy module draws its parameters now
     parameters = _find_parameters(module)
     parts = Parts(
         module=module,
-        optimizer=make(child(config, "optimizer"), parameters, key="optimizer", allow=allow),
+        optimizer=make(_group(config, "optimizer"), parameters, key="optimizer", allow=allow),
         loss=loss,
         metrics=find_metrics(loss),
         data=data,
@@ -116,8 +115,14 @@ def build_trial(
     )
 
 
+def _group(config: DictConfig, name: str) -> Any:
+    """The node of a group, found at once unless it stands for another one."""
+    node = child(config, name)
+    return config[name] if node is None or node._is_interpolation() else node
+
+
 def _make_tracker(config: DictConfig, allow: Sequence[str]) -> Tracker | None:
-    node = child(config, "tracker")  # a configuration of an earlier ermlab has none
+    node = config.get("tracker")  # a configuration of an earlier ermlab has none
     if not node:
         return None
     tracker: Tracker = make(node, key="tracker", allow=allow)
@@ -263,7 +268,6 @@ def _make_model(node: DictConfig, data: DataSet, *, allow: Sequence[str]) -> Any
     return make(node, key="model", allow=allow, beside={GRAPH: data.graph})
 
 
-@functools.cache
 def _parameters(function: Callable[..., Any]) -> Collection[str]:
     try:
         return inspect.signature(function).parameters

@@ -175,12 +175,10 @@ def _rows(check: Check) -> Iterator[tuple[int, dict[str, float]]]:
     values = {name: value.tolist() for name, value in check.values.items()}
     for trial, is_due in enumerate(check.due.tolist()):
         if is_due:
-            measured = {name: value[trial] for name, value in values.items()}
-            ends = {"wall_s": round(wall_s[trial], 6)}
-            yield (
-                trial,
-                {"step": steps[trial], "epoch": round(epochs[trial], 6), **measured, **ends},
-            )
+            row = {"step": steps[trial], "epoch": round(epochs[trial], 6)}
+            row |= {name: value[trial] for name, value in values.items()}
+            row["wall_s"] = round(wall_s[trial], 6)
+            yield trial, row
 
 
 def _losses(outcome: Outcome) -> dict[str, Any]:
