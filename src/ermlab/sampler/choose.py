@@ -50,7 +50,7 @@ def find_best(
 def _log_density(points: Array, mixture: Any) -> Array | None:
     """The logarithm of a mixture's density, (P,); None where it cannot be computed here."""
     library = find_parzen()
-    if library is None:
+    if library is None or not mixture.weights[-1] > 0:
         return None
     described = [
         _describe(np.ascontiguousarray(x), each)
@@ -67,18 +67,25 @@ def _log_density(points: Array, mixture: Any) -> Array | None:
         weights.ctypes.data,
         len(weights),
         len(points),
-        _farthest(len(weights), len(parameters)),
+        _farthest(mixture),
         result.ctypes.data,
     )
     return None if failed else result
 
 
-def _farthest(n_kernels: int, n_parameters: int) -> float:
-    """Beyond so many sigmas a kernel is nothing beside the one of the prior.
+def _farthest(mixture: Any) -> float:
+    """Beyond so many sigmas a kernel is nothing beside the one of the prior, which is the last.
 
-    Sigma is a hundredth of a range at least, so that kernels are at most so many times as high.
+    All others together are at most so many times as high, and there only 1e-18 of that is left.
     """
-    return math.sqrt(2 * (math.log(1e18) + 2 * math.log(n_kernels) + n_parameters * math.log(100)))
+    weights = mixture.weights
+    higher = math.log(len(weights) * weights.max() / weights[-1])
+    for each in mixture.distributions:
+        if isinstance(each, _BatchedCategoricalDistributions):
+            higher += math.log(each.weights.max() / each.weights[-1].min())
+        else:
+            higher += math.log(each.sigma[-1] / each.sigma.min())
+    return math.sqrt(2 * (math.log(1e18) + higher))
 
 
 def _describe(x: Array, kernels: Any) -> tuple[Parameter, list[Array]] | None:
