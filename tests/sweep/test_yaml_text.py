@@ -54,8 +54,15 @@ class Colour(Enum):
 
 
 @pytest.mark.parametrize(
-    "value", [Colour.RED, "???", math.nan, math.inf, 1e-5, 1e22, -0.0, {}, [], {"b": {}}, b"x"]
+    "value",
+    [Colour.RED, "???", r"\???", math.nan, math.inf, 1e-5, 1e22, -0.0, {}, [], {"b": {}}, b"x"],
 )
 def test_a_configuration_is_written_as_omegaconf_writes_it(value):
     config = OmegaConf.create({"a": {"b": 1, "c": value}, "d": "${a.b}", "e": None})
     assert TaskText().write(config) == OmegaConf.to_yaml(config)
+
+
+@pytest.mark.parametrize("key", [Colour.RED, 3, True, 0.5, "a b"])
+def test_a_key_is_written_as_omegaconf_writes_it(key):
+    for config in (OmegaConf.create({key: 1, "b": 2}), OmegaConf.create({"a": {key: {"b": 1}}})):
+        assert TaskText().write(config) == OmegaConf.to_yaml(config)

@@ -295,3 +295,14 @@ def test_finding_a_target_that_is_not_there_is_told_as_such():
 def test_a_whitelist_without_a_pattern_allows_nothing():
     with pytest.raises(TargetError, match="not allowed"):
         check_targets(OmegaConf.create(LINEAR), key="model", allow=[])
+
+
+def test_a_name_below_a_class_is_found_or_told_as_missing():
+    def find(target):
+        return find_callable(
+            OmegaConf.create({"_target_": target}), key="model", allow=("torch.*",)
+        )
+
+    assert find("torch.nn.Linear.__init__") is torch.nn.Linear.__init__
+    with pytest.raises(TargetError, match="cannot be imported"):
+        find("torch.nn.nonsense.__class__")

@@ -63,7 +63,7 @@ def compile_all() -> list[Path]:
     """
     compiler = find_compiler()
     if compiler is None:
-        _tell("no C compiler found; stacks will train by torch's products")
+        _tell("no C compiler found; training and TPE will take longer")
         return []
     plan = {
         library_path(level): ("chain.c", [*FLAGS, *X86_LEVELS.get(level, ())])

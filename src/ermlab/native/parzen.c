@@ -1,4 +1,4 @@
-/* What Optuna's TPE computes of normal distributions, for `sweep/quick_tpe.py`.
+/* What Optuna's TPE computes of normal distributions, for `sampler/quick_tpe.py`.
  *
  * The logarithm of the distribution function is Optuna's to the last bit: each operation in the same
  * order and rounded the same way (compiled without fused operations), with the mathematics library

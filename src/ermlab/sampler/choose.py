@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 NEARLY_EQUAL = 1e-9
 # own: of the widest kernel. In narrower steps Optuna's own digits are lost by cancellation.
 NARROWEST_STEP = 1e-4
+LOWEST = -600.0  # of the logarithm of a density: below, a double has fewer digits
+ROUNDING = 1e-12  # of a range: what the logarithm of one of its ends may lie beyond the other's
 
 
 def find_best(
@@ -40,7 +42,7 @@ def find_best(
     if logs[0] is None or logs[1] is None:
         return None
     ratios = logs[0] - logs[1]
-    if not np.isfinite(ratios).all():
+    if not np.isfinite(ratios).all() or min(logs[0].min(), logs[1].min()) < LOWEST:
         return None
     near = np.flatnonzero(ratios >= ratios.max() - NEARLY_EQUAL)
     is_one = bool((points[near] == points[near[0]]).all())
@@ -105,12 +107,19 @@ def _describe(x: Array, kernels: Any) -> tuple[Parameter, list[Array]] | None:
     left, right = (np.log(ends) if kernels.is_log else ends for ends in (x - half, x + half))
     if half and (right - left).min() < NARROWEST_STEP * sigma.max():
         return None
+    low, high = kernels.adapted_low, kernels.adapted_high
+    slack = ROUNDING * (high - low)
+    # Values of another range, of which Optuna keeps only what lies within; and what it calls NaN.
+    if mu.min() < low - slack or mu.max() > high + slack:
+        return None
+    if not half and (left.min() < low or left.max() > high):
+        return None
     parameter = Parameter(
         kind=KINDS["steps" if half else "smooth"],
         mu=mu.ctypes.data,
         sigma=sigma.ctypes.data,
-        low=kernels.adapted_low,
-        high=kernels.adapted_high,
+        low=low,
+        high=high,
         left=left.ctypes.data,
         right=right.ctypes.data,
     )

@@ -25,7 +25,10 @@ LARGEST = 1e150  # whose square is finite
 
 
 class QuickTPE(TPESampler):
-    """Optuna's TPE for a study in memory; any other it samples as Optuna does."""
+    """Optuna's TPE for a study in memory; any other it samples as Optuna does.
+
+    As with Optuna's, a sampler is for one study.
+    """
 
     _table: TrialTable | None = None
 
@@ -59,7 +62,9 @@ class QuickTPE(TPESampler):
             return super()._sample(study, trial, search_space)
         if self._gamma is None:
             self._gamma = sampler.default_gamma
-        n_below = max(0, self._gamma(table.n_finished))
+        n_below = self._gamma(table.n_finished)
+        if n_below < 0:
+            return super()._sample(study, trial, search_space)
         running: dict[int, dict[str, float]] = {}
         if self._constant_liar:
             for other in table.running:
@@ -92,7 +97,11 @@ class QuickTPE(TPESampler):
             return None
         if self._table is None or not self._table.is_of(study):
             self._table = TrialTable(study)
-        self._table.update()
+        try:
+            self._table.update()
+        except BaseException:  # half read, it would lack what comes after
+            self._table = None
+            raise
         return self._table
 
 
@@ -102,10 +111,10 @@ _by_optuna = _truncnorm._log_ndtr
 def use_compiled() -> None:
     """Let Optuna compute the logarithm of the normal distribution by the compiled function.
 
-    Not so where the two differ in any bit, as with an interpreter that has another mathematics
-    library than the C compiler.
+    Not so where the two differ in any bit at some hundreds of points, as with an interpreter that
+    has another mathematics library than the C compiler.
     """
-    given = np.linspace(-60, 12, 289)
+    given = np.linspace(-60.1, 12.3, 997)
     if find_parzen() is not None and (_log_ndtr(given) == _by_optuna(given)).all():
         _truncnorm._log_ndtr = _log_ndtr
 

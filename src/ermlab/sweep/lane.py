@@ -55,7 +55,7 @@ class LaneOptions:
         n_places: trials at once at most, >= 1.
         max_bytes: memory that a stack's step touches at most [bytes]; see `Work`.
         on_unstackable: "single" trains a job that cannot be stacked alone; "error" refuses it.
-        prunes: whether the desk is asked at job check.
+        prunes: whether the desk is asked at each check.
     """
 
     n_places: int

@@ -38,14 +38,15 @@ class TaskText:
         """Make the text of a configuration."""
         pieces = []
         for key, value in to_unresolved(config).items():
+            if type(key) is not str:
+                return OmegaConf.to_yaml(config)
             name = (key, repr(value))
             text = self._known.get(name)
             if text is None:
                 if len(self._known) >= MAX_PARTS:
                     self._known.clear()
                 if not _is_kept(value):
-                    whole: Any = OmegaConf.to_container(config, enum_to_str=True)
-                    value = whole[key]
+                    return OmegaConf.to_yaml(config)
                 text = self._known[name] = entry_text(key, value, "")
             pieces.append(text)
         return "".join(pieces) or to_text({})
@@ -92,7 +93,7 @@ def to_text(value: Any) -> str:
 def _is_kept(value: Any) -> bool:
     """Whether OmegaConf keeps a value as it is written: no enumeration, no mark of its own."""
     if isinstance(value, dict):
-        return all(map(_is_kept, value.values()))
+        return all(type(key) is str for key in value) and all(map(_is_kept, value.values()))
     if isinstance(value, list):
         return all(map(_is_kept, value))
     if isinstance(value, str):

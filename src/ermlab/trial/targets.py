@@ -136,7 +136,8 @@ def find_callable(node: DictConfig, *, key: str, allow: Sequence[str]) -> Any:
 def _find(target: str) -> Any:
     """Find what a name stands for, at once where its module is imported."""
     module, _, name = target.rpartition(".")
-    found = getattr(sys.modules.get(module), name, None)
+    loaded = sys.modules.get(module)
+    found = None if loaded is None else getattr(loaded, name, None)
     return get_object(target) if found is None else found
 
 
