@@ -68,8 +68,7 @@ class Job:
         write_files(self.run_dir, files)
 
     def mark_begun(self) -> None:
-        """Leave a sign in the folder that the job's process has begun with it."""
-        self.write_files()
+        """Leave a sign in the folder, which exists, that the job's process has begun with it."""
         path = self.run_dir / rundir.HISTORY
         with rundir.storage_errors(path):
             path.touch()

@@ -83,7 +83,7 @@ def train_jobs(
     sweep_dir: Path,
     on_check: OnCheck | None = None,
     n_alone: Counter[str] | None = None,
-    are_begun: bool = False,
+    is_elsewhere: bool = False,
 ) -> Done:
     """Train some jobs and write their run directories.
 
@@ -95,12 +95,15 @@ def train_jobs(
         sweep_dir: folder of the sweep, where it says who prunes its runs.
         on_check: told of every check of the stack.
         n_alone: see `StackOptions`.
-        are_begun: whether Hydra's files are written already (see `Job.mark_begun`).
+        is_elsewhere: whether this process is not the sweep's (see `Job.mark_begun`).
 
     Returns:
         How each job ended. No exception of a job passes through.
     """
-    tasks = [make_task(job, is_begun=are_begun) for job in jobs]
+    tasks = [make_task(job) for job in jobs]
+    if is_elsewhere:
+        for job in jobs:
+            job.mark_begun()
     options = StackOptions(
         allow=trials.allow,
         on_unstackable=on_unstackable,
@@ -137,11 +140,10 @@ class _Group:
         self.results[task.number] = result
 
 
-def make_task(job: Job, *, is_begun: bool = False) -> TrialTask:
-    """Write a job's files, unless it is begun, and return the trial that it asks for."""
+def make_task(job: Job) -> TrialTask:
+    """Write a job's files and return the trial that it asks for."""
     config = job.task_config()
-    if not is_begun:
-        job.write_files(config)
+    job.write_files(config)
     return TrialTask(number=job.number, config=config, run_dir=job.run_dir, choices=job.choices)
 
 
@@ -150,10 +152,8 @@ def train_elsewhere(
 ) -> Done:
     """Train some jobs in a process that is not the sweep's (see `train_jobs`)."""
     around.enter()
-    for job in jobs:
-        job.mark_begun()
     with gathered() as records:
-        done = train_jobs(jobs, trials, are_begun=True, **options)
+        done = train_jobs(jobs, trials, is_elsewhere=True, **options)
     ended = [portable(job, each) for job, each in zip(jobs, done.jobs, strict=True)]
     return Done(jobs=ended, records=records)
 

@@ -163,6 +163,7 @@ class _Member:
 
     task: TrialTask
     trial: Trial
+    columns: Mapping[str, Any]  # of its configuration
     build_s: float
     started_s: float = field(default_factory=time.time)
     lock: ExitStack = field(default_factory=ExitStack)
@@ -281,17 +282,18 @@ class _Stack:
             check_config(task.config, choices=task.choices, is_sweep=True)
             torch.set_num_threads(task.config.threads)
             trial = build_trial(task.config, allow=self._options.allow, cache=self._options.cache)
+            columns = flatten_config(task.config, task.choices)
         except Exception as error:  # noqa: BLE001  # the row of this trial tells it
             self._end(task, _fail(task, error, time.perf_counter() - began))
             return None
-        return _Member(task=task, trial=trial, build_s=time.perf_counter() - began)
+        build_s = time.perf_counter() - began
+        return _Member(task=task, trial=trial, columns=columns, build_s=build_s)
 
     def _open_folder(self, member: _Member) -> None:
         member.lock.enter_context(locked(member.task.run_dir, wait_s=LEFT_BEHIND_S))
         clear_run(member.task.run_dir)
         write_standardization(member.trial, member.task.run_dir)
-        columns = flatten_config(member.task.config, member.task.choices)
-        start_tracking(member.trial.tracker, columns, member.task.run_dir)
+        start_tracking(member.trial.tracker, member.columns, member.task.run_dir)
 
     def _record(self, check: Check) -> None:
         assert self._files is not None, "called while it trains"
@@ -307,7 +309,7 @@ class _Stack:
                 task.run_dir,
                 member.trial,
                 outcome,
-                flatten_config(task.config, task.choices),
+                member.columns,
                 started_s=member.started_s,
                 wall_s=member.build_s + outcome.share_s,
                 stack_size=self._n_places,

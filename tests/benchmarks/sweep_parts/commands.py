@@ -164,7 +164,7 @@ ALTERNATIVES = {
     "e": Alternative(
         title="Ray Tune on all cores",
         command=start_script("ray_tune.py"),
-        n_trials=8,
+        n_trials=32,
         needs="ray",
         goals={MIXED: 6},
     ),
@@ -172,7 +172,7 @@ ALTERNATIVES = {
         title="ermlab, stacked, all cores",
         command=start_ours(CORES),
         read=read_ours,
-        n_times=3,
+        n_times=5,
         goals={MIXED: None, NARROW: None},
     ),
     "f1": Alternative(
