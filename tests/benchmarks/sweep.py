@@ -37,7 +37,7 @@ from sweep_parts.turns import KIND_EMPTY, KIND_SHORT, Job, Taken, take_turns
 SEARCHES = {f"hidden units 8 to {MIXED}": MIXED, f"hidden units 8 to {NARROW}": NARROW}
 N_EMPTY = 32 + N_SHORT  # trials with an empty task
 PARTS = [*ALTERNATIVES, "g", "h", "i", "n"]
-MINUTES = "about 20 minutes on two cores for all of it with three turns"
+MINUTES = "about 30 minutes on two cores for all of it with three turns"
 PACKAGES = ["ermlab", "torch", "numpy", "hydra-core", "hydra-optuna-sweeper", "optuna"]
 PACKAGES += ["hydra-joblib-launcher", "joblib", "lightning", "ray"]
 # Data, start and batches are drawn anew: the deviation between seeds is about 1 % of the loss.
