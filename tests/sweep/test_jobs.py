@@ -14,9 +14,13 @@ from hydra.types import HydraContext, RunMode
 from omegaconf import OmegaConf, open_dict
 
 from ermlab.config.store import find_conf_dir, register_schemas
+from ermlab.errors import RunDirError
 from ermlab.sweep.job_events import call_end, call_start, has_start_callback
 from ermlab.sweep.job_log import logging_to
 from ermlab.sweep.jobs import JobOpener, StackedJobReturn
+from ermlab.sweep.trials import Trials
+from ermlab.sweep.worker import Surroundings, make_task, train_elsewhere
+from ermlab.trial.targets import DEFAULT_ALLOW
 
 # `;` separates the jobs of one sweep, whose own overrides stand before the bar.
 SWEEPS = """
@@ -119,6 +123,25 @@ def test_a_thousand_open_jobs_are_small(tmp_path, monkeypatch):
     texts = sum(len(text) for text in job.files.values())
     assert job.hydra is None
     assert len(job.task) + texts < 20_000  # 115 kB as configurations alone
+
+
+def test_a_job_elsewhere_is_begun_before_the_files_of_the_next(tmp_path, monkeypatch):
+    # A process that is killed in between has begun the first: the sweep knows whom to train again.
+    monkeypatch.chdir(tmp_path)
+    bench = Bench([])
+    opener = JobOpener(bench.context, bench.master)
+    first, second, here = (opener.open(number, [f"seed={number}"]) for number in range(3))
+    second.run_dir.parent.mkdir(parents=True, exist_ok=True)
+    second.run_dir.write_text("a file in the place of its folder")
+    trials = Trials(allow=DEFAULT_ALLOW, finish=lambda config, run_dir, row: 0.0)
+    options = {"alone": False, "on_unstackable": "single", "sweep_dir": tmp_path}
+    with pytest.raises(RunDirError):
+        train_elsewhere([first, second], trials, Surroundings(), **options)
+    assert first.has_begun(0)
+    assert (first.run_dir / ".hydra" / "config.yaml").read_text().count("seed: 0")
+    assert not second.has_begun(0)
+    make_task(here)
+    assert not here.has_begun(0)  # in the sweep's own process nobody looks for the sign
 
 
 def test_a_return_has_the_configurations_of_its_job(tmp_path, monkeypatch):

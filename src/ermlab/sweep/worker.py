@@ -100,10 +100,7 @@ def train_jobs(
     Returns:
         How each job ended. No exception of a job passes through.
     """
-    tasks = [make_task(job) for job in jobs]
-    if is_elsewhere:
-        for job in jobs:
-            job.mark_begun()
+    tasks = [make_task(job, is_elsewhere=is_elsewhere) for job in jobs]
     options = StackOptions(
         allow=trials.allow,
         on_unstackable=on_unstackable,
@@ -140,10 +137,12 @@ class _Group:
         self.results[task.number] = result
 
 
-def make_task(job: Job) -> TrialTask:
-    """Write a job's files and return the trial that it asks for."""
+def make_task(job: Job, *, is_elsewhere: bool = False) -> TrialTask:
+    """Write a job's files, mark it as begun if elsewhere, and return the trial it asks for."""
     config = job.task_config()
     job.write_files(config)
+    if is_elsewhere:
+        job.mark_begun()
     return TrialTask(number=job.number, config=config, run_dir=job.run_dir, choices=job.choices)
 
 
