@@ -29,10 +29,14 @@ class Fleet:
         self._server.stdin.flush()
         return json.loads(self._server.stdout.readline())
 
-    def start(self, folder, *words, allow=""):
-        """Start a command, which may call targets in the folder; return it."""
+    def start(self, folder, *words, allow="", n_summaries=0):
+        """Start a command, which may call targets in the folder; return it.
+
+        It is killed when so many runs have written their summaries, but are not told yet; 0: never.
+        """
         log = folder / f"told_{next(self._count)}.log"
-        pid = self._ask(words=words, folder=str(folder), log=str(log), allow=allow)
+        wish = {"words": words, "allow": allow, "n_summaries": n_summaries}
+        pid = self._ask(folder=str(folder), log=str(log), **wish)
         return Child(pid, log, self._ask)
 
     def run(self, folder, *words, **options):

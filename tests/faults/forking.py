@@ -6,17 +6,22 @@ is started by `conftest.py`, which writes one JSON line for each wish and reads 
 
 import json
 import os
+import signal
 import sys
 from importlib import import_module
 
 from ermlab.cli.main import main
+from ermlab.trial import stack_run
 
 for name in ("cli.job", "cli.resume", "results.sweep_table", "sweep.launch", "sweep.study_start"):
     import_module(f"ermlab.{name}")  # what commands import when they need it
 
 
-def start(words, folder, log, allow):
-    """Fork a process group that carries out a command; return its number."""
+def start(words, folder, log, allow, n_summaries):
+    """Fork a process group that carries out a command; return its number.
+
+    It kills itself when the runs of its stacks have written so many summaries, if that is not 0.
+    """
     sys.stdout.flush()
     pid = os.fork()
     if pid:
@@ -31,6 +36,8 @@ def start(words, folder, log, allow):
     if allow:  # code of the test's own
         os.environ["ERMLAB_ALLOW"] = allow
         sys.path.insert(0, folder)
+    if n_summaries:
+        stack_run.write_outcome = dying(stack_run.write_outcome, n_summaries)
     code = 0
     try:
         main()
@@ -40,6 +47,21 @@ def start(words, folder, log, allow):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def dying(call, n_calls):
+    """Wrap a function that is the last thing of its process when it has been called so often."""
+    n_left = n_calls
+
+    def wrapper(*args, **options):
+        nonlocal n_left
+        returned = call(*args, **options)
+        n_left -= 1
+        if not n_left:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return returned
+
+    return wrapper
 
 
 def poll(pid, *, wait):

@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from ermlab.config.store import find_conf_dir, register_schemas
-from ermlab.errors import ConfigError, StackError
+from ermlab.errors import ConfigError, RunDirError, StackError
 from ermlab.sweep.lane import Lane, LaneOptions
 from ermlab.sweep.program import make_outline
 from ermlab.sweep.trials import Trials
@@ -136,12 +136,21 @@ def test_memory_bounds_how_many_train_at_once(tmp_path):
     assert desk.began == {0: 0, 1: 2, 2: 4}
 
 
-def test_what_the_desk_raises_ends_the_lane(tmp_path):
+@pytest.mark.parametrize("call", ["end", "judge"])
+@pytest.mark.parametrize("kind", [ConfigError, RunDirError])
+def test_what_the_desk_raises_ends_the_lane(call, kind, tmp_path):
     desk = Desk(tmp_path, epochs(1, 3))
 
     def refuse(*_):
-        raise ConfigError("too many failed", where="the sweep", fix="none")
+        raise kind("there is no room", where="the sweep", fix="none")
 
-    desk.end = refuse
-    with pytest.raises(ConfigError, match="too many failed"):
-        run(desk)
+    setattr(desk, call, refuse)
+    with pytest.raises(kind, match="there is no room"):
+        run(desk, prunes=True)
+    assert not desk.ends  # no trial has failed by it
+
+
+def test_a_lane_without_interrupted_jobs_goes_on_when_others_may_begin(tmp_path):
+    desk = Desk(tmp_path, epochs(1, 1), n_old=1)
+    run(desk, starts={0: 0}, clock=9)  # job 0 ends at 2, before it can have been interrupted
+    assert desk.began == {0: 0, 1: 9}

@@ -74,11 +74,34 @@ def test_by_replicate_the_final_values_are_reported():
     assert pruning.judge([report(2, 0, 1.0)]) == [False]
 
 
-def test_a_trial_pruned_before_a_stop_is_marked_with_what_it_had_reported():
+def test_a_run_pruned_before_a_stop_is_reported_again_and_its_trial_pruned_where_it_was():
     study, pruning = make(5.0)
-    pruning.mark(2, {2: [4.0, 9.0]})
-    assert study.reports == [(2, 0, 4.0), (2, 1, 9.0)]
+    pruning.repeat(2, [4.0, 3.0], is_pruned=True)  # for a reason that is no more to be seen
+    assert study.reports == [(2, 0, 4.0), (2, 1, 3.0)]
     assert pruning.is_pruned(2)
+    pruning.repeat(3, [], is_pruned=True)
+    assert pruning.is_pruned(3)
+
+
+def test_a_run_that_ended_before_a_stop_does_not_prune_its_trial():
+    study, pruning = make(5.0)
+    pruning.repeat(2, [4.0, 9.0], is_pruned=False)
+    assert (study.reports, pruning.is_pruned(2)) == ([], False)
+
+
+@pytest.mark.parametrize("is_pruned", [False, True])
+def test_a_replicate_trained_again_is_judged_with_those_that_had_ended(is_pruned):
+    study, pruning = make(5.0, replicates=2)
+    pruning.repeat(2, [4.0, 2.0], is_pruned=is_pruned)
+    assert pruning.judge([report(3, 0, 4.0)]) == [True]  # not before its time
+    assert pruning.judge([report(3, 1, 4.0)]) == [not is_pruned]
+    assert study.reports == [(1, 0, 4.0), (1, 1, 3.0)]
+
+
+def test_by_replicate_a_run_pruned_before_a_stop_reports_none_of_its_validations():
+    study, pruning = make(5.0, replicates=2, by_replicate=True)
+    pruning.repeat(0, [4.0, 9.0], is_pruned=True)
+    assert (study.reports, pruning.is_pruned(0)) == ([], True)
 
 
 def test_a_trial_that_ended_is_forgotten():

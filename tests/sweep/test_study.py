@@ -218,7 +218,6 @@ def test_what_was_decided_before_a_stop_is_not_decided_again(tmp_path):
         if number < 2:
             study.tell(number, [value])
     assert decided
-    study.ask()  # an event, with which the reports are written
     study.close()
     again = open_study(tmp_path / "s", SAMPLERS["tpe"], make_pruner=PRUNERS["median"])
     assert again.judge(2, 0, 0.0)  # measured again, whatever it is now

@@ -8,6 +8,7 @@ finished writing is the last line, and is dropped.
 
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
@@ -84,7 +85,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: TextIO | None = None
-        self._judged: list[Judged] = []  # not written yet
+        self._writing = threading.Lock()  # a run may report while another is asked for
         self._lock = ExitStack()
         self._lock.enter_context(locked(path.parent))
 
@@ -101,12 +102,12 @@ class Journal:
         self._append({"start": event.job, "clock": event.clock})
 
     def judged(self, event: Judged) -> None:
-        """Keep what a trial reported, to be written before the next event.
+        """Write down what a trial reported.
 
-        A line for each check of a stack would cost more than it saves: what is lost with the
-        process is reported again, in the same order, when the sweep goes on.
+        It is not kept until the trial is told: a run that ended is not trained again, so that what
+        it and the others reported until then would be lost with the process.
         """
-        self._judged.append(event)
+        self._append({"judged": [[event.trial, event.index, event.value, event.is_pruned]]})
 
     def told(self, event: Told) -> None:
         """Write down how a trial ended."""
@@ -129,15 +130,11 @@ class Journal:
         self._lock.close()
 
     def _append(self, line: Mapping[str, Any]) -> None:
-        lines = [line]
-        if self._judged:
-            each = [[e.trial, e.index, e.value, e.is_pruned] for e in self._judged]
-            lines, self._judged = [{"judged": each}, line], []
-        with rundir.storage_errors(self._path):
+        with self._writing, rundir.storage_errors(self._path):
             if self._file is None:
                 _drop_torn_line(self._path)
                 self._file = self._path.open("a", encoding="utf-8")
-            self._file.write("".join(json.dumps(one, default=str) + "\n" for one in lines))
+            self._file.write(json.dumps(line, default=str) + "\n")
             self._file.flush()
 
 

@@ -105,6 +105,9 @@ class Lane:
         """
         while True:
             self._fill()
+            if not self._waiting and self._clock < self._others_start:
+                self._clock = self._others_start
+                continue
             if not self._waiting:
                 self._count_alone()
                 return

@@ -59,10 +59,25 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class RunEnd:
-    """How a run ended: the values of its objectives, or what hindered it."""
+    """How a run ended.
+
+    Args:
+        run_dir: its folder.
+        values: of its objectives, or what hindered it.
+        clock: what the stack's clock showed then, if there is one.
+    """
 
     run_dir: Path
     values: Sequence[float] | Exception
+    clock: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """The runs of a trial, and how those ended that a stopped sweep had trained, by job."""
+
+    runs: Sequence[Run]
+    ended: Mapping[int, RunEnd]
 
 
 class Ledger:
@@ -114,11 +129,11 @@ class Ledger:
         left_s = None if timeout_s is None else timeout_s - (time.monotonic() - self._began)
         return (left_s is None or left_s > 0) and self.study.wait(left_s)
 
-    def next_trial(self, *, is_new: bool = True) -> list[Run] | None:
-        """Return the runs of the next trial that are to be trained; None when there is none.
+    def next_trial(self, *, is_new: bool = True) -> Offer | None:
+        """Return the next trial; None when there is none.
 
         Those that were open when the sweep was stopped come first; of these, runs that had ended
-        are not trained again.
+        need not be trained again.
 
         Args:
             is_new: whether a new trial may be asked for.
@@ -134,22 +149,19 @@ class Ledger:
             return None
         self._ended[trial] = {}
         runs = list(self._runs(trial, params))
-        left = []
-        for run in runs:
-            found = self._find_finished(run) if self.study.may_have_run(trial) else None
-            if found is None:
-                left.append(run)
-            else:
-                self.end(run, found)
-        return left
+        found = {}
+        for run in runs if self.study.may_have_run(trial) else ():
+            end = self._find_finished(run)
+            if end is not None:
+                found[run.number] = end
+        return Offer(runs=runs, ended=found)
 
-    def end(self, run: Run, end: RunEnd, *, clock: int | None = None) -> bool:
+    def end(self, run: Run, end: RunEnd) -> bool:
         """Take in how a run ended.
 
         Args:
             run: one of a trial that is open.
             end: how it ended.
-            clock: what the stack's clock shows, if there is one.
 
         Returns:
             Whether it is to be tried again, since the failure may have been passing.
@@ -166,7 +178,7 @@ class Ledger:
         ended[run.number] = end
         if self.pruning is not None and not isinstance(end.values, Exception):
             self.pruning.end(run.number, end.values[0])
-        self._tell_if_over(run.trial, clock)
+        self._tell_if_over(run.trial, end.clock)
         return False
 
     def _checked(self, run: Run, end: RunEnd) -> RunEnd:
@@ -184,6 +196,8 @@ class Ledger:
     def skip(self, run: Run) -> bool:
         """Leave a run out that has not begun, if its trial was pruned; return whether it was."""
         if self.pruning is None or not self.pruning.is_pruned(run.trial):
+            return False
+        if run.number in self.study.starts:  # it had begun when the sweep was stopped
             return False
         self._ended[run.trial][run.number] = None
         self._tell_if_over(run.trial, None)
@@ -219,11 +233,22 @@ class Ledger:
         summary = rundir.read_summary(run_dir)
         if summary is None or summary.get("status") == "failed":
             return None
-        if summary.get("status") == "pruned" and self.pruning is not None:
+        if self.pruning is not None:
             history = rundir.read_history(run_dir).get(list_objectives(self._objective)[0], [])
-            self.pruning.mark(run.trial, {run.number: history})
+            is_pruned = summary.get("status") == "pruned"
+            self.pruning.repeat(run.number, history, is_pruned=is_pruned)
         values = objective_values(summary, self._objective)
-        return RunEnd(run_dir=run_dir, values=values if isinstance(values, list) else [values])
+        return RunEnd(
+            run_dir=run_dir,
+            values=values if isinstance(values, list) else [values],
+            clock=self._clock_at_end(run, summary),
+        )
+
+    def _clock_at_end(self, run: Run, summary: Mapping[str, Any]) -> int | None:
+        """What the clock showed when a run ended: a stack counts steps, a run alone none."""
+        start, steps = self.study.starts.get(run.number), summary.get("steps")
+        is_stacked = (summary.get("stack_size") or 0) > 1
+        return start + steps if start is not None and is_stacked and type(steps) is int else start
 
     def _find_dir(self, run: Run) -> Path:
         return self._opener.open(run.number, run.overrides).run_dir

@@ -7,7 +7,7 @@ the final value of each.
 
 import threading
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import fsum, isfinite
 from typing import Protocol
 
@@ -44,6 +44,7 @@ class Pruning:
             lambda: defaultdict(dict)
         )
         self._pruned: set[int] = set()
+        self._last: dict[int, int] = {}  # of trials pruned before a stop: the validation
         self._lock = threading.RLock()
 
     def judge(self, reports: Sequence[Report]) -> list[bool]:
@@ -73,20 +74,32 @@ class Pruning:
         """Drop what was reported of a trial that has ended."""
         with self._lock:
             self._values.pop(trial, None)
+            self._last.pop(trial, None)
             self._pruned.discard(trial)
 
-    def mark(self, trial: int, histories: Mapping[int, Sequence[float]]) -> None:
-        """Report again what runs measured that were pruned before the sweep was stopped.
+    def repeat(self, job: int, history: Sequence[float], *, is_pruned: bool) -> None:
+        """Take in again what a run measured that ended before the sweep was stopped.
+
+        Its trial is not pruned by it, unless it was: replicates that are trained again are to
+        train as far as they did.
 
         Args:
-            trial: its number.
-            histories: the objective at each validation, by number of the job.
+            job: its number.
+            history: the objective at each validation.
+            is_pruned: whether the run was pruned.
         """
+        trial = job // self._replicates
         with self._lock:
-            for job, history in histories.items():
-                for index, value in enumerate(history):
-                    self._take(Report(job=job, index=index, value=value))
-            self._pruned.add(trial)
+            if is_pruned and (self._by_replicate or not history):
+                self._pruned.add(trial)
+            elif is_pruned:
+                self._last[trial] = len(history) - 1
+            for index, value in enumerate(() if self._by_replicate else history):
+                report = Report(job=job, index=index, value=value)
+                if is_pruned:
+                    self._take(report)
+                else:
+                    self._values[trial][index][job] = self._healthy(value)
 
     def _take(self, report: Report) -> None:
         trial = report.job // self._replicates
@@ -94,7 +107,8 @@ class Pruning:
         values[report.job] = self._healthy(report.value)
         if len(values) < self._replicates or trial in self._pruned:
             return
-        if self._study.judge(trial, report.index, fsum(values.values()) / len(values)):
+        is_pruned = self._study.judge(trial, report.index, fsum(values.values()) / len(values))
+        if is_pruned or report.index == self._last.get(trial):
             self._pruned.add(trial)
 
     def _healthy(self, value: float) -> float:

@@ -76,7 +76,7 @@ class Study:
         self._decided: dict[int, dict[int, bool]] = defaultdict(dict)
         self._failed: set[int] = set()
         self.starts: dict[int, int] = {}  # of the runs before a stop, by number of the job
-        self.clock = 0  # of the stack, when a trial was last told
+        self.clock = 0  # of the stack, when the last trial that was told ended
         self._study = self._new_study()
         self.was_stopped = path.exists()
         if self.was_stopped:
@@ -228,7 +228,7 @@ class Study:
         self._decided.pop(told.trial, None)
         if told.failed:
             self._failed.add(told.trial)
-        self.clock = self.clock if told.clock is None else told.clock
+        self.clock = max(self.clock, told.clock or 0)
         values = None if told.state != "COMPLETE" else list(told.values or [])
         try:
             self._study.tell(trial, values=values, state=TrialState[told.state])

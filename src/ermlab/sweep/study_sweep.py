@@ -15,7 +15,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
 from ermlab.errors import ConfigError, TrialError
-from ermlab.sweep.ledger import Ledger, Run, RunEnd
+from ermlab.sweep.ledger import Ledger, Offer, Run, RunEnd
 from ermlab.trial.reports import Report
 
 
@@ -25,33 +25,37 @@ def run_batches(ledger: Ledger, launcher: Launcher) -> None:
     Raises:
         Exception: what hindered the trials, when too many failed, or all for one reason.
     """
-    while (left := _next_batch(ledger)) is not None:
+    while (batch := _next_batch(ledger)) is not None:
+        # Those that had ended are told with the others: a pruner compares with what it was told.
+        left, ends = list(batch.runs), dict(batch.ended)
         while left:
-            ends: dict[int, RunEnd] = {}
+            jobs = [run for run in left if run.number not in ends]
             # A launcher numbers its jobs in a row.
-            for _, row in groupby(enumerate(left), lambda pair: pair[1].number - pair[0]):
+            for _, row in groupby(enumerate(jobs), lambda pair: pair[1].number - pair[0]):
                 ends |= _launch(launcher, [run for _, run in row])
-            left = [run for run in left if ledger.end(run, ends[run.number])]
+            left = [run for run in left if ledger.end(run, ends.pop(run.number))]
         ledger.check_failures()
 
 
-def _next_batch(ledger: Ledger) -> list[Run] | None:
-    """The runs of trials that a stopped sweep left open, then of new ones; None at the end.
+def _next_batch(ledger: Ledger) -> Offer | None:
+    """The trials that a stopped sweep left open, then new ones; None at the end.
 
     There may be no run to train: those of the trials may have ended before the sweep was stopped.
     """
-    batch: list[Run] = []
+    runs: list[Run] = []
+    ended: dict[int, RunEnd] = {}
     n_jobs = ledger.options.n_jobs
     n_stopped = len(ledger.study.open_trials)
     # A batch is asked for in full before its first trial is told, also after a stop.
     n_new = -ledger.study.n_asked % n_jobs if n_stopped else n_jobs
     ledger.reserve(n_new)
     for n_given in range(n_stopped + n_new):
-        runs = ledger.next_trial()
-        if runs is None:
-            return batch if n_given else None
-        batch += runs
-    return batch
+        offer = ledger.next_trial()
+        if offer is None:
+            return Offer(runs=runs, ended=ended) if n_given else None
+        runs += offer.runs
+        ended |= offer.ended
+    return Offer(runs=runs, ended=ended)
 
 
 def _launch(launcher: Launcher, runs: Sequence[Run]) -> dict[int, RunEnd]:
@@ -101,15 +105,13 @@ class Trials:
         self._given: dict[int, Run] = {}
         self._lock = threading.RLock()
         # What the stack's clock showed when the runs began that a stop interrupted, and when the
-        # last trial was told before it.
-        open_jobs = {
-            trial * ledger.options.replicates + r
-            for trial in ledger.study.open_trials
-            for r in range(ledger.options.replicates)
-        }
-        starts = ledger.study.starts
-        self.starts = {job: clock for job, clock in starts.items() if job in open_jobs}
+        # last one ended before it.
         self.clock = ledger.study.clock
+        while self._find_trial(is_new=False):
+            pass
+        starts = ledger.study.starts
+        left = [run.number for run in self._waiting]
+        self.starts = {number: starts[number] for number in left if number in starts}
 
     @property
     def n_at_once(self) -> int:
@@ -135,12 +137,24 @@ class Trials:
                         taken.append(run)
                     continue
                 is_free = self._ledger.n_open < self._n_open
-                runs = self._ledger.next_trial(is_new=is_new and is_free)
-                if runs is None:
+                if not self._find_trial(is_new=is_new and is_free):
                     break
-                self._waiting += runs
             self._given |= {run.number: run for run in taken}
             return [(run.number, run.overrides) for run in taken]
+
+    def _find_trial(self, *, is_new: bool) -> bool:
+        """Let the runs of the next trial wait; return whether there is one."""
+        offer = self._ledger.next_trial(is_new=is_new)
+        if offer is None:
+            return False
+        for run in offer.runs:
+            end = offer.ended.get(run.number)
+            if end is None:
+                self._waiting.append(run)
+            else:
+                self.clock = max(self.clock, end.clock or 0)
+                self._ledger.end(run, end)
+        return True
 
     def be_ahead(self, n_trials: int) -> None:
         """Let so many trials be asked for that wait until others have ended."""
@@ -160,7 +174,7 @@ class Trials:
         with self._lock:
             run = self._given.pop(number)
             values = value if isinstance(value, Exception) else read_values(value, run_dir)
-            if self._ledger.end(run, RunEnd(run_dir=run_dir, values=values), clock=clock):
+            if self._ledger.end(run, RunEnd(run_dir=run_dir, values=values, clock=clock)):
                 self._waiting.insert(0, run)
             self._ledger.check_failures()
 
