@@ -241,7 +241,7 @@ def test_labels_without_a_class_are_left_to_torch():
 def test_without_the_library_torch_trains_and_it_is_told_once(monkeypatch, caplog):
     monkeypatch.setattr(compiled, "find_library", lambda level: None)
     compiled._tell_once.cache_clear()
-    with caplog.at_level("INFO"):
+    with caplog.at_level("INFO", logger="ermlab"):
         for _ in range(2):
             assert type(stack_trials([build().parts])) is StackedLearner
     assert caplog.text.count("their C library is not compiled") == 1
