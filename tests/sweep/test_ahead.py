@@ -11,7 +11,7 @@ from ermlab.sweep.ahead import Ahead
 class Source:
     """Gives `total` runs, at most `n_open` at once; `again` is given twice, to be tried again."""
 
-    starts, clock, n_at_once, prunes = {}, 0, 3, False
+    starts, clock, last, n_at_once, prunes = {}, 0, None, 3, False
 
     def __init__(self, total, *, n_open=5, again=None, error_at=None):
         self.left = list(range(total))

@@ -74,12 +74,14 @@ def test_by_replicate_the_final_values_are_reported():
     assert pruning.judge([report(2, 0, 1.0)]) == [False]
 
 
-def test_a_run_pruned_before_a_stop_is_reported_again_and_its_trial_pruned_where_it_was():
+def test_a_trial_pruned_before_a_stop_is_reported_again():
     study, pruning = make(5.0)
-    pruning.repeat(2, [4.0, 3.0], is_pruned=True)  # for a reason that is no more to be seen
+    pruning.repeat(2, [4.0, 3.0], is_pruned=True)
+    assert (study.reports, pruning.is_pruned(2)) == ([], False)
+    pruning.settle(2)  # for a reason that is no more to be seen
     assert study.reports == [(2, 0, 4.0), (2, 1, 3.0)]
     assert pruning.is_pruned(2)
-    pruning.repeat(3, [], is_pruned=True)
+    pruning.settle(3)
     assert pruning.is_pruned(3)
 
 

@@ -28,7 +28,7 @@ class Ahead:
 
     def __init__(self, source: Source, *, n_ahead: int) -> None:
         self._source, self._n_ahead = source, n_ahead
-        self.starts, self.clock = source.starts, source.clock
+        self.starts, self.clock, self.last = source.starts, source.clock, source.last
         self._prunes, self._n_at_once = source.prunes, source.n_at_once
         self._ready: deque[Run] = deque()
         self._ends: deque[End] = deque()

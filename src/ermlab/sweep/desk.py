@@ -24,6 +24,7 @@ class Source(Protocol):
 
     starts: dict[int, int]
     clock: int
+    last: tuple[int, Sequence[str]] | None
 
     @property
     def n_at_once(self) -> int:

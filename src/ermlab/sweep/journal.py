@@ -1,4 +1,4 @@
-"""The memory of a sweep on disk: one line for each suggestion and each result, in `study.jsonl`.
+"""The memory of a sweep on disk: a line for each suggestion, report and result, in `study.jsonl`.
 
 A study in memory with this journal costs well under a millisecond per trial, where Optuna's journal
 file costs 20 to 34 and SQLite 98 to 207. To go on, the lines are played to a new sampler (see
@@ -21,7 +21,7 @@ from ermlab.lock import locked
 from ermlab.sweep.question import Question, read_question
 
 FORMAT = 2  # raised when a line's layout changes; 1 had no reports, starts and clocks
-LARGEST_BYTES = 256 * 2**20  # a hundred thousand trials and more
+LARGEST_BYTES = 256 * 2**20  # a hundred thousand trials, or five million reports
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,10 +104,12 @@ class Journal:
     def judged(self, event: Judged) -> None:
         """Write down what a trial reported.
 
-        It is not kept until the trial is told: a run that ended is not trained again, so that what
-        it and the others reported until then would be lost with the process.
+        It does not wait until the trial is told: a run that ended is not trained again, so that
+        what it and the others reported until then would be lost with the process. On a full disk
+        it is written with the next event, which tells of the disk.
         """
-        self._append({"judged": [[event.trial, event.index, event.value, event.is_pruned]]})
+        with suppress(RunDirError):
+            self._append({"judged": [[event.trial, event.index, event.value, event.is_pruned]]})
 
     def told(self, event: Told) -> None:
         """Write down how a trial ended."""

@@ -73,7 +73,9 @@ class Lane:
         options: see `LaneOptions`.
         on_check: told of every check of the stack.
         starts: what the clock showed when jobs began that are to begin then once more.
-        clock: what it showed when the sweep was stopped; other jobs begin then, or later.
+        clock: what it showed when the last job ended before the sweep was stopped; other jobs
+            begin then, or later.
+        last: the job that was the last one to begin before the stop; its program goes on.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Lane:
         on_check: OnCheck | None = None,
         starts: Mapping[int, int] | None = None,
         clock: int = 0,
+        last: Job | None = None,
     ) -> None:
         self._desk, self._trials, self._options = desk, trials, options
         self._on_check = on_check
@@ -92,7 +95,7 @@ class Lane:
         self._waiting: list[Job] = []
         self._training: dict[int, Job] = {}
         self._n_alone: Counter[str] = Counter()  # trained alone, by reason
-        self._program = ""
+        self._program = "" if last is None else _program_of(last)
         self._others_start = clock
         self._clock = min(self._starts.values(), default=clock)
 
@@ -122,11 +125,16 @@ class Lane:
                     self._run_alone(first)
 
     def _choose(self) -> Job:
-        """Choose a job whose program is trained next: one that is to begin again, or of most."""
+        """Choose a job whose program is next: one that begins again, the present one, the most."""
         if self._starts:
             return min(self._waiting, key=self._start_of)
         programs = Counter(_program_of(job) for job in self._waiting)
-        return max(self._waiting, key=lambda job: programs[_program_of(job)])  # of equals the first
+
+        def rank(job: Job) -> tuple[bool, int]:
+            program = _program_of(job)
+            return program == self._program, programs[program]
+
+        return max(self._waiting, key=rank)  # of equals the first
 
     def _start_of(self, job: Job) -> int:
         return self._starts.get(job.number, self._others_start)

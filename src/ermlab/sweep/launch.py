@@ -143,8 +143,15 @@ class StackedLaunches:
         with self._progress.launch(self._count_trials(0)):
             if self._n_processes == 1:
                 desk, see = self._make_desk(source, is_only=True), self._progress.see
-                starts, clock = source.starts, source.clock
-                lane = Lane(desk, self._trials, options, on_check=see, starts=starts, clock=clock)
+                lane = Lane(
+                    desk,
+                    self._trials,
+                    options,
+                    on_check=see,
+                    starts=source.starts,
+                    clock=source.clock,
+                    last=None if source.last is None else self._opener.open(*source.last),
+                )
                 lane.run()
             else:
                 source.be_ahead(n_lanes)

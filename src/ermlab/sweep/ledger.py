@@ -16,11 +16,12 @@ from omegaconf import DictConfig
 
 from ermlab import rundir
 from ermlab.errors import ConfigError, ErmlabError, TrialError, describe_error
+from ermlab.sweep.ended_runs import find_ended
 from ermlab.sweep.jobs import JobOpener
 from ermlab.sweep.pruning import Pruning
+from ermlab.sweep.runs import Offer, Run, RunEnd
 from ermlab.sweep.shared_study import SharedStudy
 from ermlab.sweep.study import Study, worst_value
-from ermlab.trial.objectives import list_objectives, objective_values
 
 log = logging.getLogger(__name__)
 
@@ -46,38 +47,6 @@ class SweepOptions:
     retries: int
     max_failure_rate: float
     refill: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """One run of a trial: its job's number and overrides."""
-
-    trial: int
-    number: int
-    overrides: Sequence[str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunEnd:
-    """How a run ended.
-
-    Args:
-        run_dir: its folder.
-        values: of its objectives, or what hindered it.
-        clock: what the stack's clock showed then, if there is one.
-    """
-
-    run_dir: Path
-    values: Sequence[float] | Exception
-    clock: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Offer:
-    """The runs of a trial, and how those ended that a stopped sweep had trained, by job."""
-
-    runs: Sequence[Run]
-    ended: Mapping[int, RunEnd]
 
 
 class Ledger:
@@ -149,12 +118,16 @@ class Ledger:
             return None
         self._ended[trial] = {}
         runs = list(self._runs(trial, params))
-        found = {}
-        for run in runs if self.study.may_have_run(trial) else ():
-            end = self._find_finished(run)
-            if end is not None:
-                found[run.number] = end
-        return Offer(runs=runs, ended=found)
+        if not self.study.may_have_run(trial):
+            return Offer(runs=runs, ended={})
+        ended = find_ended(
+            runs,
+            self._find_dir,
+            objective=self._objective,
+            study=self.study,
+            pruning=self.pruning,
+        )
+        return Offer(runs=runs, ended=ended)
 
     def end(self, run: Run, end: RunEnd) -> bool:
         """Take in how a run ended.
@@ -178,7 +151,7 @@ class Ledger:
         ended[run.number] = end
         if self.pruning is not None and not isinstance(end.values, Exception):
             self.pruning.end(run.number, end.values[0])
-        self._tell_if_over(run.trial, end.clock)
+        self._tell_if_over(run.trial)
         return False
 
     def _checked(self, run: Run, end: RunEnd) -> RunEnd:
@@ -197,11 +170,17 @@ class Ledger:
         """Leave a run out that has not begun, if its trial was pruned; return whether it was."""
         if self.pruning is None or not self.pruning.is_pruned(run.trial):
             return False
-        if run.number in self.study.starts:  # it had begun when the sweep was stopped
-            return False
         self._ended[run.trial][run.number] = None
-        self._tell_if_over(run.trial, None)
+        self._tell_if_over(run.trial)
         return True
+
+    def last_begun(self) -> Run | None:
+        """The run that was the last one to begin before the sweep was stopped, if it is known."""
+        number = self.study.last_begun
+        if number is None or isinstance(self.study, SharedStudy):
+            return None
+        trial, r = divmod(number, self.options.replicates)
+        return list(self._runs(trial, self.study.params(trial)))[r]
 
     def run_dirs(self, trial: int, params: Mapping[str, Any]) -> list[Path]:
         """The folders of the runs of a trial."""
@@ -227,39 +206,17 @@ class Ledger:
         self._is_told_of_time = True
         return True
 
-    def _find_finished(self, run: Run) -> RunEnd | None:
-        """A run that ended before the sweep was stopped, but was not told."""
-        run_dir = self._find_dir(run)
-        summary = rundir.read_summary(run_dir)
-        if summary is None or summary.get("status") == "failed":
-            return None
-        if self.pruning is not None:
-            history = rundir.read_history(run_dir).get(list_objectives(self._objective)[0], [])
-            is_pruned = summary.get("status") == "pruned"
-            self.pruning.repeat(run.number, history, is_pruned=is_pruned)
-        values = objective_values(summary, self._objective)
-        return RunEnd(
-            run_dir=run_dir,
-            values=values if isinstance(values, list) else [values],
-            clock=self._clock_at_end(run, summary),
-        )
-
-    def _clock_at_end(self, run: Run, summary: Mapping[str, Any]) -> int | None:
-        """What the clock showed when a run ended: a stack counts steps, a run alone none."""
-        start, steps = self.study.starts.get(run.number), summary.get("steps")
-        is_stacked = (summary.get("stack_size") or 0) > 1
-        return start + steps if start is not None and is_stacked and type(steps) is int else start
-
     def _find_dir(self, run: Run) -> Path:
         return self._opener.open(run.number, run.overrides).run_dir
 
-    def _tell_if_over(self, trial: int, clock: int | None) -> None:
+    def _tell_if_over(self, trial: int) -> None:
         """Tell the mean over the replicates, or the failure of one, and number the rows."""
         if len(self._ended[trial]) < self.options.replicates:
             return
         runs = [run for run in self._ended.pop(trial).values() if run is not None]
         for run in runs:
             _add_columns(run.run_dir, {"trial": trial})
+        clock = max((run.clock for run in runs if run.clock is not None), default=None)
         errors = [run.values for run in runs if isinstance(run.values, Exception)]
         is_pruned = self.pruning is not None and self.pruning.is_pruned(trial)
         if self.pruning is not None:

@@ -80,8 +80,7 @@ class Pruning:
     def repeat(self, job: int, history: Sequence[float], *, is_pruned: bool) -> None:
         """Take in again what a run measured that ended before the sweep was stopped.
 
-        Its trial is not pruned by it, unless it was: replicates that are trained again are to
-        train as far as they did.
+        Its trial is not judged by it, but with replicates that are trained again.
 
         Args:
             job: its number.
@@ -90,16 +89,21 @@ class Pruning:
         """
         trial = job // self._replicates
         with self._lock:
-            if is_pruned and (self._by_replicate or not history):
-                self._pruned.add(trial)
-            elif is_pruned:
+            if self._by_replicate:
+                self._pruned.update([trial] if is_pruned else ())
+                return
+            if is_pruned:
                 self._last[trial] = len(history) - 1
-            for index, value in enumerate(() if self._by_replicate else history):
-                report = Report(job=job, index=index, value=value)
-                if is_pruned:
-                    self._take(report)
-                else:
-                    self._values[trial][index][job] = self._healthy(value)
+            for index, value in enumerate(history):
+                self._values[trial][index][job] = self._healthy(value)
+
+    def settle(self, trial: int) -> None:
+        """Take in that a trial was pruned whose runs have all been repeated."""
+        with self._lock:
+            for index, values in sorted(self._values[trial].items()):
+                if len(values) == self._replicates:
+                    self._judge(trial, index)
+            self._pruned.add(trial)
 
     def _take(self, report: Report) -> None:
         trial = report.job // self._replicates
@@ -107,9 +111,12 @@ class Pruning:
         values[report.job] = self._healthy(report.value)
         if len(values) < self._replicates or trial in self._pruned:
             return
-        is_pruned = self._study.judge(trial, report.index, fsum(values.values()) / len(values))
-        if is_pruned or report.index == self._last.get(trial):
+        if self._judge(trial, report.index) or report.index == self._last.get(trial):
             self._pruned.add(trial)
+
+    def _judge(self, trial: int, index: int) -> bool:
+        values = self._values[trial][index].values()
+        return self._study.judge(trial, index, fsum(values) / len(values))
 
     def _healthy(self, value: float) -> float:
         return value if isfinite(value) else self._worst

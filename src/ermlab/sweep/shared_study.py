@@ -90,7 +90,7 @@ class SharedStudy:
         self._reserved: list[int] = []
         self._taken: set[int] = set()
         self.starts: dict[int, int] = {}  # as of `Study`: nothing is begun anew at its moment
-        self.clock = 0
+        self.clock, self.last_begun, self.pruned_before = 0, None, frozenset[int]()
         self._stale: list[Lease] = []
         self._n_known = self._n_waiting = 0
         self._looked_s = 0.0

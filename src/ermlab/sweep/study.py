@@ -7,7 +7,7 @@ is given the recorded trials instead, and goes on from these.
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,8 @@ class Study:
         # Of the open trials, by validation: what was decided there.
         self._decided: dict[int, dict[int, bool]] = defaultdict(dict)
         self._failed: set[int] = set()
-        self.starts: dict[int, int] = {}  # of the runs before a stop, by number of the job
+        # Of the runs before a stop, by number of the job, in the order in which they last began.
+        self.starts: dict[int, int] = {}
         self.clock = 0  # of the stack, when the last trial that was told ended
         self._study = self._new_study()
         self.was_stopped = path.exists()
@@ -103,6 +104,20 @@ class Study:
     def n_failed(self) -> int:
         """Trials that were told to have failed."""
         return len(self._failed)
+
+    @property
+    def pruned_before(self) -> Collection[int]:
+        """The open trials of which it was decided that they are pruned."""
+        return {number for number, each in self._decided.items() if any(each.values())}
+
+    @property
+    def last_begun(self) -> int | None:
+        """The job that was the last one to begin before a stop."""
+        return max(reversed(self.starts), key=self.starts.__getitem__, default=None)
+
+    def params(self, number: int) -> dict[str, Any]:
+        """The values of a trial."""
+        return dict(self._study.get_trials(deepcopy=False)[number].params)
 
     def may_have_run(self, number: int) -> bool:
         """Whether a trial may have a finished run that was not told before the sweep stopped."""
@@ -254,7 +269,10 @@ class Study:
             self._study, self._open, self._failed = self._new_study(), {}, set()
             self._decided.clear()
             self._restore(events)
-        self.starts = {each.job: each.clock for each in events if isinstance(each, Started)}
+        for each in events:
+            if isinstance(each, Started):
+                self.starts.pop(each.job, None)
+                self.starts[each.job] = each.clock
 
     def _replay(self, events: Sequence[Event]) -> bool:
         """Play the events to the sampler; return whether it suggested what is recorded."""

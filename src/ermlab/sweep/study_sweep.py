@@ -15,7 +15,8 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
 
 from ermlab.errors import ConfigError, TrialError
-from ermlab.sweep.ledger import Ledger, Offer, Run, RunEnd
+from ermlab.sweep.ledger import Ledger
+from ermlab.sweep.runs import Offer, Run, RunEnd
 from ermlab.trial.reports import Report
 
 
@@ -112,6 +113,9 @@ class Trials:
         starts = ledger.study.starts
         left = [run.number for run in self._waiting]
         self.starts = {number: starts[number] for number in left if number in starts}
+        self._waiting.sort(key=lambda run: self.starts.get(run.number, math.inf))
+        last = ledger.last_begun()
+        self.last = None if last is None else (last.number, last.overrides)
 
     @property
     def n_at_once(self) -> int:
@@ -123,7 +127,7 @@ class Trials:
 
         Args:
             n_runs: how many.
-            is_new: whether trials may be asked for, beside those that a stop interrupted.
+            is_new: whether others than those that a stop interrupted may be among them.
 
         Raises:
             Exception: what hindered the trials, when too many failed, or all for one reason.
@@ -132,6 +136,8 @@ class Trials:
             taken: list[Run] = []
             while len(taken) < n_runs:
                 if self._waiting:
+                    if not is_new and self._waiting[0].number not in self.starts:
+                        break
                     run = self._waiting.pop(0)
                     if not self._ledger.skip(run):
                         taken.append(run)

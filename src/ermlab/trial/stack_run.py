@@ -28,7 +28,7 @@ from ermlab.trial.files import (
     write_standardization,
 )
 from ermlab.trial.objectives import list_objectives
-from ermlab.trial.reports import Judge, Report, Reports
+from ermlab.trial.reports import Judge, Reports
 from ermlab.trial.run import run_trial
 from ermlab.trial.seeding import default_dtype
 from ermlab.trial.stack import stack_trials
@@ -180,7 +180,7 @@ class _Stack:
         self._progress: Progress | None = None
         self._files: RunFiles | None = None
         self._reports: Reports | None = None
-        self.refusal: Exception | None = None  # of the supply or the judge, to go on
+        self.refusal: Exception | None = None  # of the supply, to give or take any more
 
     @contextmanager
     def _supplied(self) -> Iterator[None]:
@@ -213,7 +213,7 @@ class _Stack:
         plans = [trial.plan for trial in held]
         if self._options.judge is not None:
             self._reports = Reports(
-                self._judge,
+                self._options.judge,
                 objective=list_objectives(members[0].task.config.objective)[0],
                 jobs=[*(member.task.number for member in members), *[-1] * n_empty],
             )
@@ -261,11 +261,6 @@ class _Stack:
                 trial = member.trial
                 entrants.append((place, Entrant(parts=trial.parts, plan=trial.plan)))
         return entrants
-
-    def _judge(self, reports: Sequence[Report]) -> Sequence[bool]:
-        assert self._options.judge is not None, "asked where there is one"
-        with self._supplied():
-            return self._options.judge(reports)
 
     def fail(self, error: Exception) -> None:
         """End the trials that are left with an error that is not theirs alone."""
