@@ -60,3 +60,13 @@ def test_a_sweep_killed_before_it_is_told_of_a_run_is_the_undisturbed_one(
         pd.testing.assert_frame_equal(
             table(tmp_path / f"killed_{number}"), straight, rtol=1e-9, atol=0
         )
+
+
+def test_a_killed_sweep_goes_on_with_fewer_replicates(fleet, tiny, tmp_path):
+    words = command("killed", "apart", tiny)
+    code, told = fleet.run(tmp_path, *words, n_summaries=5)
+    assert code == -9, told
+    options = ["hydra.sweeper.replicates=1", "hydra.sweeper.go_on_changed=true"]
+    code, told = fleet.run(tmp_path, *words, *options)
+    assert code == 0, told
+    assert set(range(N_TRIALS)) <= set(table(tmp_path / "killed")["trial"])

@@ -77,7 +77,7 @@ def test_by_replicate_the_final_values_are_reported():
 def test_a_trial_pruned_before_a_stop_is_reported_again():
     study, pruning = make(5.0)
     pruning.repeat(2, [4.0, 3.0], is_pruned=True)
-    assert (study.reports, pruning.is_pruned(2)) == ([], False)
+    assert study.reports == []
     pruning.settle(2)  # for a reason that is no more to be seen
     assert study.reports == [(2, 0, 4.0), (2, 1, 3.0)]
     assert pruning.is_pruned(2)
@@ -100,10 +100,26 @@ def test_a_replicate_trained_again_is_judged_with_those_that_had_ended(is_pruned
     assert study.reports == [(1, 0, 4.0), (1, 1, 3.0)]
 
 
-def test_by_replicate_a_run_pruned_before_a_stop_reports_none_of_its_validations():
-    study, pruning = make(5.0, replicates=2, by_replicate=True)
-    pruning.repeat(0, [4.0, 9.0], is_pruned=True)
-    assert (study.reports, pruning.is_pruned(0)) == ([], True)
+def test_by_replicate_a_trial_pruned_before_a_stop_reports_a_final_value_and_no_validations():
+    study, pruning = make(5.0, replicates=3, by_replicate=True)
+    pruning.repeat(0, [4.0, 3.0], is_pruned=False)
+    pruning.repeat(1, [4.0, 9.0], is_pruned=True)
+    pruning.settle(0)
+    assert study.reports == []
+    pruning.end(0, 3.0)
+    pruning.end(1, 4.0)
+    assert (study.reports, pruning.is_pruned(0)) == ([(0, 0, 3.0)], True)
+    assert pruning.judge([report(2, 0, 1.0)]) == [False]
+
+
+def test_a_trial_with_a_pruned_replicate_is_pruned_wherever_the_others_end():
+    study, pruning = make(5.0, replicates=3)
+    pruning.repeat(0, [1.0, 1.0], is_pruned=True)
+    pruning.repeat(1, [1.0, 1.0, 1.0], is_pruned=True)
+    assert pruning.judge([report(2, 0, 1.0)]) == [True]
+    assert pruning.is_pruned(0)  # also if the last one were to end now
+    assert pruning.judge([report(2, 1, 1.0)]) == [False]
+    assert study.reports == [(0, 0, 1.0), (0, 1, 1.0)]
 
 
 def test_a_trial_that_ended_is_forgotten():

@@ -79,6 +79,6 @@ def _values(summary: Mapping[str, Any], objective: Any) -> Sequence[float]:
 
 
 def _clock_at_end(start: int | None, summary: Mapping[str, Any]) -> int | None:
-    """What the clock showed when a run ended: a stack counts steps, a run alone none."""
+    """What the clock showed when a run ended, at least: a stack counts steps, a run alone none."""
     steps, is_stacked = summary.get("steps"), (summary.get("stack_size") or 0) > 1
     return start + steps if start is not None and is_stacked and type(steps) is int else start

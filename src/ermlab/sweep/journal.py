@@ -105,8 +105,8 @@ class Journal:
         """Write down what a trial reported.
 
         It does not wait until the trial is told: a run that ended is not trained again, so that
-        what it and the others reported until then would be lost with the process. On a full disk
-        it is written with the next event, which tells of the disk.
+        what it and the others reported until then would be lost with the process. A full disk is
+        told of by the next event.
         """
         with suppress(RunDirError):
             self._append({"judged": [[event.trial, event.index, event.value, event.is_pruned]]})

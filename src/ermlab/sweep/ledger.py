@@ -180,6 +180,8 @@ class Ledger:
         if number is None or isinstance(self.study, SharedStudy):
             return None
         trial, r = divmod(number, self.options.replicates)
+        if trial >= self.study.n_asked:  # there were more replicates, or the file was damaged
+            return None
         return list(self._runs(trial, self.study.params(trial)))[r]
 
     def run_dirs(self, trial: int, params: Mapping[str, Any]) -> list[Path]:

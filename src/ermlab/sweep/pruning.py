@@ -44,7 +44,8 @@ class Pruning:
             lambda: defaultdict(dict)
         )
         self._pruned: set[int] = set()
-        self._last: dict[int, int] = {}  # of trials pruned before a stop: the validation
+        # Of trials that have runs pruned before a stop: the first validation at which one ended.
+        self._last: dict[int, int] = {}
         self._lock = threading.RLock()
 
     def judge(self, reports: Sequence[Report]) -> list[bool]:
@@ -62,13 +63,14 @@ class Pruning:
         with self._lock:
             if not self._by_replicate or trial in self._pruned:
                 return
-            if self._study.judge(trial, job % self._replicates, self._healthy(value)):
+            is_pruned = self._study.judge(trial, job % self._replicates, self._healthy(value))
+            if is_pruned or trial in self._last:
                 self._pruned.add(trial)
 
     def is_pruned(self, trial: int) -> bool:
         """Whether a trial has been pruned."""
         with self._lock:
-            return trial in self._pruned
+            return trial in self._pruned or trial in self._last
 
     def forget(self, trial: int) -> None:
         """Drop what was reported of a trial that has ended."""
@@ -80,7 +82,7 @@ class Pruning:
     def repeat(self, job: int, history: Sequence[float], *, is_pruned: bool) -> None:
         """Take in again what a run measured that ended before the sweep was stopped.
 
-        Its trial is not judged by it, but with replicates that are trained again.
+        It is not judged by that, but with replicates that are trained again.
 
         Args:
             job: its number.
@@ -89,17 +91,20 @@ class Pruning:
         """
         trial = job // self._replicates
         with self._lock:
-            if self._by_replicate:
-                self._pruned.update([trial] if is_pruned else ())
-                return
             if is_pruned:
-                self._last[trial] = len(history) - 1
-            for index, value in enumerate(history):
+                last = len(history) - 1
+                self._last[trial] = min(last, self._last.get(trial, last))
+            for index, value in enumerate(() if self._by_replicate else history):
                 self._values[trial][index][job] = self._healthy(value)
 
     def settle(self, trial: int) -> None:
-        """Take in that a trial was pruned whose runs have all been repeated."""
+        """Take in that a trial was pruned whose runs have all been repeated.
+
+        By replicate, the ends of the runs say so.
+        """
         with self._lock:
+            if self._by_replicate:
+                return
             for index, values in sorted(self._values[trial].items()):
                 if len(values) == self._replicates:
                     self._judge(trial, index)
